@@ -251,3 +251,29 @@ func TestLinks(t *testing.T) {
 		}
 	}
 }
+
+// The samples in the documentation and the examples avoid mistakes that readers would copy.
+func TestSamplesAreCareful(t *testing.T) {
+	faults := map[string]*regexp.Regexp{
+		"a message of a backend has no from: write from?.userId": regexp.MustCompile(`\bfrom\.userId`),
+		"an error page is not an answer: check response.ok":      regexp.MustCompile(`\(await fetch\([^\n]*\)\)\.(text|json)\(`),
+		"the reader may have the file: append with >>":           regexp.MustCompile(`tail [^\n>]*[^>]> *ignis\.yaml`),
+	}
+	sample := regexp.MustCompile(`^(README\.md|sdk/ts/README\.md|(docs|deploy)/.*\.md|examples/.*\.(md|html|js|mjs|tsx))$`)
+	n := 0
+	for _, file := range repository(t) {
+		if !sample.MatchString(file) || strings.HasSuffix(file, ".test.mjs") {
+			continue
+		}
+		n++
+		text := source(t, file)
+		for fault, pattern := range faults {
+			if found := pattern.FindString(text); found != "" {
+				t.Errorf("%s: %s: %s", file, found, fault)
+			}
+		}
+	}
+	if n < 60 {
+		t.Errorf("found %d files", n)
+	}
+}

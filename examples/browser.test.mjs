@@ -1,13 +1,13 @@
-// Runs the small examples for browsers, and the pages in README.md and docs/first-chat.md, with the real
-// server in Chromium.
+// Runs the small examples for browsers, and the pages in README.md, docs/first-chat.md and
+// docs/history.md, with the real server in Chromium.
 
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { skip, startChromium } from '../sdk/ts/test/support/chromium.mjs'
 import { freePort } from '../sdk/ts/test/support/port.mjs'
@@ -94,31 +94,62 @@ test('the page in README.md', { skip }, async (t) => {
   await text(first, 'ann: written meanwhile')
 })
 
-test('the chat with login in docs/first-chat.md', { skip }, async (t) => {
-  const [port, ignis] = [await freePort(), `127.0.0.1:${await freePort()}`]
+/** The code blocks of a page with a comment before them, such as <!-- ignis.yaml -->: [comment, code]. */
+const noted = (file) => [...readFileSync(join(root, file), 'utf8').matchAll(/^<!-- ([^\n]+) -->\n```\w+\n(.*?)^```$/gms)].map(([, note, code]) => [note, code])
+
+/** Makes the chat of docs/first-chat.md, and returns where it is and what starts its parts. */
+async function firstChat(t) {
+  const [port, ignis, webhook] = [await freePort(), `127.0.0.1:${await freePort()}`, await freePort()]
   const folder = mkdtempSync(join(tmpdir(), 'ignis-docs-'))
   t.after(() => rmSync(folder, { recursive: true }))
-  const page = readFileSync(join(root, 'docs/first-chat.md'), 'utf8')
-  const files = [...page.matchAll(/^<!-- (\S+) -->\n```\w+\n(.*?)^```$/gms)]
-  assert.deepEqual(files.map(([, name]) => name), ['ignis.yaml', 'server.mjs', 'users.json', 'index.html'])
-  for (const [, name, content] of files) {
-    const own = content.replaceAll('127.0.0.1:8080', ignis).replace('localhost:3000', `localhost:${port}`).replace('listen(3000', `listen(${port}`)
-    writeFileSync(join(folder, name), own)
-  }
+  const write = (name, content) =>
+    writeFileSync(join(folder, name), content.replaceAll('127.0.0.1:8080', ignis).replace('localhost:3000', `localhost:${port}`).replace('listen(3000', `listen(${port}`).replace('127.0.0.1:3001', `127.0.0.1:${webhook}`).replace('listen(3001', `listen(${webhook}`))
+  const files = noted('docs/first-chat.md')
+  assert.deepEqual(files.map(([name]) => name), ['ignis.yaml', 'server.mjs', 'users.json', 'index.html'])
+  for (const [name, content] of files) write(name, content)
   const [secret, server, backend] = block('docs/first-chat.md', 'sh').trim().split('\n')
   execFileSync('sh', ['-ec', secret], { cwd: folder })
   const url = `http://localhost:${port}/`
-  await run(t, [`http://${ignis}/readyz`], program(), [...server.split(' ').slice(1), '--listen', ignis], {}, folder)
-  await run(t, [url], process.execPath, backend.split(' ').slice(1), {}, folder)
+  return {
+    folder,
+    url,
+    write,
+    shell: (commands) => execFileSync('bash', ['-euc', commands], { cwd: folder, env: { ...process.env, PATH: dirname(program()) + delimiter + process.env.PATH } }),
+    /** Publishes a message of the backend, with the key that docs/send.md makes. */
+    publish: (to, event, data) =>
+      fetch(`http://${ignis}/api/v1/publish`, {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${readFileSync(join(folder, 'backend.key'), 'utf8').trim()}` },
+        body: JSON.stringify({ to, event, data }),
+      }),
+    startServer: () => run(t, [`http://${ignis}/readyz`], program(), [...server.split(' ').slice(1), '--listen', ignis], {}, folder),
+    startBackend: () => run(t, [url], process.execPath, backend.split(' ').slice(1), {}, folder),
+  }
+}
+
+/** Logs in as ann. */
+async function logIn(tab) {
+  await fill(tab, 'Name', 'ann')
+  await enter(tab, 'Password', 'apple')
+  await tab.until(() => typeof lobby !== 'undefined' && lobby.state === 'joined' && login.hidden) // after the page has reloaded
+}
+
+test('the chat with login in docs/first-chat.md', { skip }, async (t) => {
+  const { url, shell, publish, startServer, startBackend } = await firstChat(t)
+  const [makeKey] = readFileSync(join(root, 'docs/send.md'), 'utf8').match(/umask 077\n.*(?=ignis serve)/s)
+  shell(makeKey.slice(0, makeKey.indexOf('ignis serve')))
+  const stopServer = await startServer()
+  const stopBackend = await startBackend()
   const open = await startChromium(t)
   const ann = await open(url)
-  await ann.evaluate(() => (document.getElementById('user').value = 'ann'))
+  await fill(ann, 'Name', 'ann')
   await enter(ann, 'Password', 'wrong')
   await text(ann, 'wrong name or password')
-  await enter(ann, 'Password', 'apple')
-  await ann.until(() => lobby.state === 'joined')
+  await logIn(ann)
   await enter(ann, 'Message', '<b>hello</b>')
   await text(ann, 'ann: <b>hello</b>')
+  assert.ok((await publish({ room: 'lobby' }, 'say', { text: 'lunch is ready' })).ok, 'send.md keeps the rules in ignis.yaml')
+  await text(ann, 'system: lunch is ready')
   // Bob has a session of his own. Browsers share cookies between tabs, so he is not in one.
   const post = (path, body, cookie = '') => fetch(url + path, { method: 'POST', body, headers: { cookie } })
   const bob = (await post('login', '{"name": "bob", "password": "berry"}')).headers.get('set-cookie').split(';')[0]
@@ -126,6 +157,75 @@ test('the chat with login in docs/first-chat.md', { skip }, async (t) => {
   assert.equal(claims.sub, 'bob')
   for (const body of ['', 'null', '{"name": "__proto__"}', '{"name": "bob", "password": "apple"}']) assert.equal((await post('login', body)).status, 401)
   assert.equal((await post('token', '')).status, 401)
+  // Another tab of ann's session shows no form. When the session is over, both show it.
+  const tabs = [ann, await open(url)]
+  await tabs[1].until(() => lobby.state === 'joined' && login.hidden && !chat.hidden)
+  await stopBackend()
+  await stopServer('SIGKILL')
+  await startServer()
+  for (const tab of tabs) await text(tab, 'waiting') // the backend does not answer, which says nothing about the session
+  await startBackend()
+  for (const tab of tabs) await tab.until(() => !login.hidden && chat.hidden && client.state === 'closed')
+  await logIn(ann)
+})
+
+test('the history in docs/history.md', { skip }, async (t) => {
+  const { folder, url, write, shell, startServer, startBackend } = await firstChat(t)
+  for (const [note, code] of noted('docs/history.md')) {
+    const [name, place] = note.split(', ')
+    const before = place && readFileSync(join(folder, name), 'utf8')
+    if (note === 'commands') shell(code)
+    else if (!place) write(name, code)
+    else if (place === 'at the top') write(name, code + before)
+    else if (place === 'before the switch') write(name, before.replace('  switch (', code + '  switch ('))
+    else write(name, before.replace(/  lobby\.on\(.*?^  }\)\n/ms, '').replace(/  chat\.onsubmit = .*?^  }\n/ms, code))
+  }
+  await startServer()
+  const stopBackend = await startBackend()
+  const open = await startChromium(t)
+  const tabs = [await open(url)]
+  await logIn(tabs[0])
+  tabs.push(await open(url))
+  await tabs[1].until(() => lobby.state === 'joined')
+  const lines = async (...expected) => {
+    for (const tab of tabs) await tab.until((expected) => [...messages.children].map((line) => line.textContent).join() === expected, expected.map((line) => `ann: ${line}`).join())
+  }
+  await enter(tabs[0], 'Message', 'one')
+  await lines('one')
+  // A page that was not connected loads what was said meanwhile.
+  await tabs[1].evaluate(() => client.close())
+  await enter(tabs[0], 'Message', 'two')
+  await text(tabs[0], 'ann: two')
+  await tabs[1].evaluate(() => void client.connect())
+  await lines('one', 'two')
+  // Without the backend, a message fails, and can be sent again. The same holds if it was stored, but not
+  // published. It is stored and shown once.
+  const again = (line) =>
+    tabs[0].until((line) => {
+      document.querySelector('body > button')?.click()
+      return document.body.innerText.includes(line)
+    }, `ann: ${line}`)
+  await stopBackend()
+  await enter(tabs[0], 'Message', 'three')
+  await startBackend()
+  await again('three')
+  await lines('one', 'two', 'three')
+  const stored = () => readFileSync(join(folder, 'messages.jsonl'), 'utf8').trim().split('\n').length
+  renameSync(join(folder, 'api-key'), join(folder, 'no-key'))
+  await enter(tabs[0], 'Message', 'four')
+  while (stored() < 4) await new Promise((resolve) => setTimeout(resolve, 20))
+  renameSync(join(folder, 'no-key'), join(folder, 'api-key'))
+  await again('four')
+  await lines('one', 'two', 'three', 'four')
+  // The backend has forgotten its sessions, but not the messages.
+  await tabs[1].evaluate(() => location.reload())
+  await tabs[1].until(() => typeof login !== 'undefined' && !login.hidden)
+  await logIn(tabs[1])
+  await lines('one', 'two', 'three', 'four')
+  assert.equal(stored(), 4)
+  const statuses = (...rooms) => tabs[1].evaluate((rooms) => Promise.all(rooms.map(async (room) => (await fetch(`/messages?room=${room}&after=0`)).status)), rooms)
+  assert.deepEqual(await statuses('team-red', 'team-blue', 'x'), [200, 403, 403])
+  assert.equal((await fetch(url + 'messages?room=lobby&after=0')).status, 401)
 })
 
 test('start.mjs names the examples', () => {

@@ -110,8 +110,14 @@ test('node-backend', { skip }, async (t) => {
   await click(ann, '# general')
   await enter(ann, 'Message', 'I am at the door.')
   await offline(false)
-  await ben.evaluate(() => client.connect())
+  await ben.evaluate(() => {
+    const request = ask
+    window.loaded = [] // the state of a room whenever messages are loaded
+    ask = (...what) => (what[1] === '/me' && loaded.push(shown.room.state), request(...what))
+    client.connect()
+  })
   await text(ben, 'I am at the door.')
+  assert.deepEqual(await ben.evaluate(() => loaded), ['joined'], 'once, and not before the rooms are joined')
 
   // A logout ends all tabs of the session, and neither the backend nor the server lets a stranger in.
   await click(ann, 'Log out')
@@ -154,6 +160,8 @@ test('notify', { skip: skip || noRedis }, async (t) => {
 
   // Another tab of Ann shows the same, and opening the notifications clears the bell of both.
   const other = await ann.open(url)
+  // It loads first, and again when messages arrive, since there may have been some in between.
+  await other.until(() => client.state === 'connected' && performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/inbox')).length === 2)
   await other.until(() => Number($('unread').innerText) >= 2)
   await other.evaluate(() => $('bell').click())
   await text(other, 'Customers, from a slow archive is ready')

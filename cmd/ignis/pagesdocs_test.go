@@ -122,6 +122,28 @@ func TestFirstChatDocs(t *testing.T) {
 	}
 }
 
+// The commands in docs/history.md make a configuration whose rules keep messages away from the room until
+// the webhook has stored them. examples/browser.test.mjs runs the rest.
+func TestHistoryDocs(t *testing.T) {
+	t.Parallel()
+	testprog.Require(t, "TEST_REQUIRE_LANGUAGES", "openssl", "this test makes a secret")
+	d := follow(t, nil)
+	for _, b := range doctest.Blocks(doctest.Read(t, "docs/history.md")) {
+		if b.Note == "commands" {
+			b.Note = ""
+		}
+		if b.Note == "" || b.Note == "ignis.yaml" {
+			d.blocks([]doctest.Block{b})
+		}
+	}
+	d.write("secret", testKey)
+	d.expect("ignis config check --config ignis.yaml --jwt-secret-file secret", "ignis.yaml: ok")
+	d.expect("ignis access check --config ignis.yaml --user ann --room lobby", `join: yes (rooms[0] "lobby" on line 3)   send: say (to the webhook)`)
+	if d.ran != 5 {
+		t.Errorf("ran %d commands", d.ran)
+	}
+}
+
 // The commands in docs/kernel.md work, and the figures are those of ignis doctor.
 func TestKernelDocs(t *testing.T) {
 	t.Parallel()

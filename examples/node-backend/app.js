@@ -62,15 +62,15 @@ $('logout').onclick = () => ask('POST', '/logout').finally(showLogin)
 function connect() {
   client = new Ignis.Client('{{server}}/ws', { token }) // of this user
   client.on('logout', () => ask('GET', '/me').catch(showLogin)) // unless another session of the user was ended
-  client.onState(({ state, reason, missed }) => {
+  client.onState(({ state, reason }) => {
     $('state').textContent = state === 'waiting' ? `reconnecting: ${reason.message}` : (reason?.message ?? state)
     $('state').className = `state ${state}`
-    if (missed) catchUp()
   })
   for (const channel of me.channels) {
     const room = client.room(`channel:${channel.name}`)
     room.on('message', receive)
-    room.on('typing', (_data, { from }) => from.id !== client.id && showTyping(channel.name, from.userId))
+    room.onState(() => [...channels.values()].every(({ room }) => room.state !== 'joining') && catchUp())
+    room.on('typing', (_data, { from }) => from?.id !== client.id && showTyping(channel.name, from?.userId))
     channels.set(channel.name, { ...channel, unread: 0, typing: new Map(), room })
   }
   client.connect()
@@ -86,10 +86,14 @@ async function token({ signal }) {
   }
 }
 
-/** Loads what was written while there was no connection. */
+/** Loads what was written before the rooms were joined, from where on all messages arrive. */
 async function catchUp() {
-  const { channels: list } = await ask('GET', '/me')
-  for (const { messages } of list) messages.forEach(receive)
+  try {
+    const { channels: list } = await ask('GET', '/me')
+    for (const { messages } of list) messages.forEach(receive)
+  } catch {
+    setTimeout(() => client.state === 'connected' && catchUp(), 5000)
+  }
 }
 
 // Channels and messages.

@@ -73,7 +73,7 @@ const routes = {
     const message = { id: randomUUID(), channel, from: user, text: text.trim(), at: new Date().toISOString() }
     list.push(message)
     list.splice(0, list.length - 100)
-    // If this fails, the message is stored, and the pages load it when they connect again.
+    // If this fails, the message is stored, and the pages load it when they join the channel again.
     await publish({ room: `channel:${channel}` }, 'message', message).catch(console.error)
     return message
   },

@@ -19,7 +19,7 @@ import (
 // source returns the source of a site with a page, which links can name page.md.
 func source(text string) fstest.MapFS {
 	return fstest.MapFS{
-		"navigation.txt": {Data: []byte("Start\n  page.md  A page\n  later.md  Written later\n  other.md  Other\n")},
+		"navigation.txt": {Data: []byte("Start\n  page.md  A page\n  other.md  Other\n")},
 		"page.md":        {Data: []byte(text)},
 		"other.md":       {Data: []byte("# The other page\n\nIt has *words*. And more.\n\n## A section\n")},
 		"picture.png":    {Data: []byte("png")},
@@ -111,7 +111,6 @@ func TestProblems(t *testing.T) {
 	for text, want := range map[string]string{
 		"no title":                             "page.md has no title",
 		"# A\n\n[x](missing.md)":               "page.md: link to missing.md: there is no such page",
-		"# A\n\n[x](later.md)":                 "page.md: link to later.md: there is no such page",
 		"# A\n\n[x](#b)":                       "page.md: link to #b: page.md has no section #b",
 		"# A\n\n[x](other.md#b)":               "page.md: link to other.md#b: other.md has no section #b",
 		"# A\n\n[x](../../b)":                  "it leaves the repository",
@@ -139,7 +138,8 @@ func TestNavigation(t *testing.T) {
 		"  page.md A":                            "navigation.txt:1: expected a file and its short title",
 		"Start\n  page.md":                       "navigation.txt:2: expected a file and its short title",
 		"A\n  page.md A\n\nB\n  page.md A\n":     "navigation.txt:5: page.md is listed twice",
-		"A\n  page.md A\nB\n  later.md C\n":      "navigation.txt does not list other.md",
+		"A\n  page.md A\nB\n":                    "navigation.txt does not list other.md",
+		"A\n  page.md A\n  later.md B\n":         "navigation.txt:3: later.md does not exist",
 		"A\n  page.md A\n  other.md B\n\n# C\nD": "",
 	} {
 		files := source("# A")
@@ -214,6 +214,25 @@ func TestIndex(t *testing.T) {
 	}
 	if text := string(s.files["llms-full.txt"].content); !strings.Contains(text, "It *says* `<b>`") || !strings.HasSuffix(text, "## A section\n") {
 		t.Errorf("llms-full.txt: %s", text)
+	}
+}
+
+// Each page begins with a sentence that says what it is for. It is its description in llms.txt.
+func TestSummaries(t *testing.T) {
+	t.Parallel()
+	s, err := New(docs.Files, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("^([#|<!-]|```)") // something other than a paragraph
+	for _, p := range s.pages {
+		_, text, _ := strings.Cut(strings.TrimSpace(string(p.source)), "\n\n")
+		switch {
+		case block.MatchString(text):
+			t.Errorf("%s begins with %.20q: write a sentence that says what the page is for", p.File, text)
+		case len(strings.Fields(p.Summary)) < 8 || !strings.HasSuffix(p.Summary, "."):
+			t.Errorf("%s: the first sentence is %q: say what the page is for", p.File, p.Summary)
+		}
 	}
 }
 

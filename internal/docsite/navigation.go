@@ -16,8 +16,8 @@ type group struct {
 	Pages []*page
 }
 
-// readNavigation returns the groups that the list names, with the pages that exist. A group
-// without pages is left out. Pages that the list does not name are an error.
+// readNavigation returns the groups that the list names. Both a listed page that does not exist and a
+// page that is not listed are errors. A group without pages is left out.
 func readNavigation(files fs.FS) ([]group, error) {
 	text, err := fs.ReadFile(files, navigationFile)
 	if err != nil {
@@ -41,12 +41,12 @@ func readNavigation(files fs.FS) ([]group, error) {
 			return nil, fmt.Errorf("%s:%d: expected a file and its short title, in a group", navigationFile, number)
 		case listed[fields[0]]:
 			return nil, fmt.Errorf("%s:%d: %s is listed twice", navigationFile, number, fields[0])
+		case !slices.Contains(existing, fields[0]):
+			return nil, fmt.Errorf("%s:%d: %s does not exist: write the page, or remove the line", navigationFile, number, fields[0])
 		default:
 			listed[fields[0]] = true
-			if slices.Contains(existing, fields[0]) {
-				g := &groups[len(groups)-1]
-				g.Pages = append(g.Pages, &page{File: fields[0], Short: strings.Join(fields[1:], " "), Group: g.Name})
-			}
+			g := &groups[len(groups)-1]
+			g.Pages = append(g.Pages, &page{File: fields[0], Short: strings.Join(fields[1:], " "), Group: g.Name})
 		}
 	}
 	for _, file := range existing {

@@ -42,10 +42,10 @@ client.on('read', () => {
   for (const notice of notices.values()) notice.read = true
   drawNotices()
 })
-client.onState(({ state, reason, missed }) => {
+client.onState(({ state, reason }) => {
   $('state').textContent = state === 'waiting' ? `reconnecting: ${reason.message}` : (reason?.message ?? state)
   $('state').className = `state ${state}`
-  if (missed) load().catch(showError)
+  if (state === 'connected') load().catch(showError) // what was missed until then; from then on, all messages arrive
 })
 
 // The reports.
