@@ -273,9 +273,10 @@ func TestWithoutInfo(t *testing.T) {
 func TestHangingRedis(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
+	patient := open(t, rediscron.Config{URL: r.URL()})
+	at := whole(redisTime(t, patient)).Add(time.Second)
+	await(t, patient, at)
 	s := open(t, rediscron.Config{URL: r.URL(), Timeout: 300 * time.Millisecond})
-	at := whole(redisTime(t, s)).Add(time.Second)
-	await(t, s, at)
 	r.Pause()
 	if _, err := s.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: at, Token: "a"}); err == nil {
 		t.Fatal("a claim on a hanging Redis succeeded")
