@@ -306,7 +306,14 @@ func joinUndecidedLeft(p *play) {
 	c.undecided(m, "unavailable")
 	p.refused("r1", "unavailable", said)
 	p.leave("r1")
-	p.settles(c, false, false)
+	p.never(absence, "no join of a room that was left", func() string {
+		for _, m := range c.messages {
+			if m.Event == "join" {
+				return m.String()
+			}
+		}
+		return ""
+	})
 }
 
 func sendUndecided(p *play) {

@@ -12,7 +12,7 @@ export interface Room<Events extends object = Record<string, unknown>> {
   readonly name: string
   readonly state: RoomState
   /**
-   * Resolves when the client is in the room, and rejects if the server refuses it, or if the client
+   * Resolves when the client is in the room, and rejects if the server refuses it for good, or if the client
    * is closed, or the last handle left, before that. It may be ignored. After the connection was lost, it is
    * a new promise.
    */
@@ -33,7 +33,7 @@ export interface Room<Events extends object = Record<string, unknown>> {
 export interface Membership extends ReturnType<typeof deferred> {
   readonly handles: Set<Emitter>
   state: RoomState
-  /** Whether the server was asked on this connection; undefined if it could not decide, so that it is asked again later. */
+  /** Whether the server was asked on this connection; undefined if it could not decide, so it is asked later. */
   asked: boolean | undefined
   /** Why the latest answer was not that the client has joined. */
   why?: IgnisError | undefined
