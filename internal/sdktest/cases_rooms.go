@@ -21,6 +21,9 @@ func roomCases() []Case {
 		newCase("join-interrupted", "M5", "rooms reconnect", "joins on the next connection if the first one ends", joinInterrupted),
 		newCase("room-messages", "M6", "", "delivers messages once, with room and sender", roomMessages),
 		newCase("room-handlers", "M6", "rooms", "calls the handlers of the room of a message", roomHandlers),
+		newCase("join-undecided", "M9 R7", "rooms", "asks again for rooms about which the server could not decide", joinUndecided),
+		newCase("join-undecided-left", "M9", "rooms", "does not ask again for such a room that was left", joinUndecidedLeft),
+		newCase("send-undecided", "M10", "rooms", "does not report forbidden for a message to such a room", sendUndecided),
 		newCase("left", "M8", "rooms", "does not call handlers of a handle that has left", left),
 	}
 }
@@ -98,8 +101,8 @@ func joinDenied(p *play) {
 	c := p.session()
 	p.room("a", "r1")
 	m, _ := c.rooms("join")
-	c.deny(m, "rate_limited")
-	p.refused("r1", "rate_limited", said)
+	c.deny(m, "forbidden")
+	p.refused("r1", "forbidden", said)
 	c.stays(0)
 }
 
@@ -273,6 +276,56 @@ func roomHandlers(p *play) {
 		p.delivered(ref, "say", 5)
 	}
 	p.delivered("r2", "say", 2)
+}
+
+// undecided answers a join of room a: the server could not decide.
+func (c *conn) undecided(m *inbound, code string) {
+	c.ack(m, fields{"rooms": []fields{}, "refused": []fields{{"room": "a", "code": code, "message": said}}})
+}
+
+func joinUndecided(p *play) {
+	c := p.session(options(fields{"minDelay": 50, "maxDelay": 100}))
+	p.room("a", "r1")
+	for _, code := range []string{"unavailable", "rate_limited", "timeout"} {
+		m, _ := c.rooms("join")
+		c.undecided(m, code)
+		p.refused("r1", code, said)
+	}
+	m, _ := c.rooms("join")
+	c.deny(m, "unavailable")
+	p.refused("r1", "unavailable", said)
+	p.ackJoin(c, "a")
+	p.joined("r1", "")
+	c.quiet(absence)
+}
+
+func joinUndecidedLeft(p *play) {
+	c := p.session(options(fields{"minDelay": 200, "maxDelay": 200}))
+	p.room("a", "r1")
+	m, _ := c.rooms("join")
+	c.undecided(m, "unavailable")
+	p.refused("r1", "unavailable", said)
+	p.leave("r1")
+	p.never(absence, "no join of a room that was left", func() string {
+		for _, m := range c.messages {
+			if m.Event == "join" {
+				return m.String()
+			}
+		}
+		return ""
+	})
+}
+
+func sendUndecided(p *play) {
+	c := p.session(slowly())
+	p.room("a", "r1")
+	p.send("s1", 1, fields{"room": "a"})
+	m, _ := c.rooms("join")
+	c.undecided(m, "unavailable")
+	c.deny(c.request("say"), "forbidden")
+	if r := p.result("s1"); r.Error != "unavailable" || r.Text != said {
+		p.fail(fmt.Sprintf("the error unavailable with the text %q for s1", said), r.String())
+	}
 }
 
 func left(p *play) {

@@ -165,6 +165,10 @@ func (m *model) answered(v wire.Message) {
 	if v.Event == wire.EventError {
 		var why wire.ErrorData
 		_ = v.Decode(&why)
+		if doubt := m.why[r.room]; why.Code == wire.CodeForbidden && doubt.Code != "" && m.flaw != "reports forbidden" {
+			why = doubt
+			v.Data, _ = wire.EncodeData(doubt)
+		}
 		if code = string(why.Code); m.flaw == "knows one code" {
 			code = "failed"
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math/rand/v2"
 	"slices"
 
 	"github.com/ignis-go/ignis/wire"
@@ -9,7 +10,9 @@ import (
 // rooms are the handles of the application and what the server knows of them.
 type rooms struct {
 	handles []*handle
-	status  map[string]string // of the rooms: "", "joining", "joined", "leaving" or an error code
+	tries   map[string]int            // joins in a row that the server could not decide
+	why     map[string]wire.ErrorData // the latest one of them, of rooms that are not joined
+	status  map[string]string         // of the rooms: "", "joining", "joined", "leaving" or an error code
 }
 
 type handle struct {
@@ -18,7 +21,9 @@ type handle struct {
 	told      bool // that it is joined, on this connection
 }
 
-func newRooms() rooms { return rooms{status: make(map[string]string)} }
+func newRooms() rooms {
+	return rooms{status: make(map[string]string), tries: make(map[string]int), why: make(map[string]wire.ErrorData)}
+}
 
 func (m *model) joinedRoom(room string) bool { return room != "" && m.status[room] == "joined" }
 
@@ -29,7 +34,7 @@ func (m *model) wanted(room string) bool {
 
 func (m *model) open(ref, room string) {
 	m.handles = append(m.handles, &handle{ref: ref, room: room})
-	if s := m.status[room]; s != "joining" && s != "joined" && s != "leaving" {
+	if s := m.status[room]; s != "joining" && s != "joined" && s != "leaving" && s != "undecided" {
 		m.status[room] = ""
 	}
 	m.sync(room)
@@ -135,6 +140,12 @@ func (m *model) change(room, event, status string) {
 			if m.flaw == "hides texts" {
 				text = ""
 			}
+			if temporary(code) && m.flaw != "gives up undecided rooms" {
+				m.askAgain(room, wire.ErrorData{Code: wire.ErrorCode(code), Message: text})
+				return
+			}
+			delete(m.tries, room)
+			delete(m.why, room)
 			if m.status[room] = "joined"; code != "" {
 				m.status[room] = code
 				m.tell(room, code, text)
@@ -142,4 +153,29 @@ func (m *model) change(room, event, status string) {
 		}
 		m.sync(room)
 	}})
+}
+
+// temporary reports whether a code says that the server could not decide.
+func temporary(code string) bool {
+	return code == "unavailable" || code == "rate_limited" || code == "timeout"
+}
+
+// askAgain asks for a room later. For the tests it does not matter that each room has a
+// timer.
+func (m *model) askAgain(room string, why wire.ErrorData) {
+	m.why[room] = why
+	m.status[room] = "undecided"
+	m.tell(room, string(why.Code), why.Message)
+	for _, h := range m.handles {
+		h.told = h.told && h.room != room
+	}
+	limit := min(m.options.MaxDelay, m.options.MinDelay<<min(m.tries[room], 30))
+	m.tries[room]++
+	m.after(rand.Int64N(limit+1), func() {
+		if m.wanted(room) || m.flaw == "keeps asking for rooms" {
+			m.change(room, wire.EventJoin, "joining")
+		} else {
+			m.status[room] = ""
+		}
+	})
 }

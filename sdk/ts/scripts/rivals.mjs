@@ -28,8 +28,8 @@ try {
     console.log(`| ${title} | ${(gzipSync(text, { level: 9 }).length / 1024).toFixed(1)} |`)
   }
   console.log('| client | KB |\n|---|---|')
-  await row('**@ignis-go/client**', "export { Client } from './src/index.ts'", '.')
-  await row('**@ignis-go/client** with encryption', "export { Client } from './src/index.ts'; export { encryption } from './src/encryption.ts'", '.')
+  await row('**@ignis-go/client**', "export { Client } from './dist/index.js'", '.')
+  await row('**@ignis-go/client** with encryption', "export { Client } from './dist/index.js'; export { encryption } from './dist/encryption.js'", '.')
   for (const [name, value] of rivals) {
     const { version } = JSON.parse(readFileSync(join(dir, 'node_modules', name, 'package.json'), 'utf8'))
     await row(`${name} ${version}`, `export { ${value} } from '${name}'`, dir)

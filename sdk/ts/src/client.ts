@@ -7,7 +7,7 @@ import { serverEvents } from './protocol.js'
 import { createRequests, failure } from './requests.js'
 import { createRooms, deferred, type Room } from './rooms.js'
 import type { Link } from './socket.js'
-import { now, type Cancel } from './timers.js'
+import { createDelays, now, type Cancel } from './timers.js'
 import type { Ask, Connected, EventName, Message, Options, Provided, SendArguments, SendOptions, State, StateChange } from './types.js'
 
 /** A client of an Ignis server. It connects when `connect` is called, and again when it has to. */
@@ -54,7 +54,7 @@ export class Client<Events extends object = Record<string, unknown>> {
     const provided = (credentials ?? token) instanceof Function
     const emitter = createEmitter(report)
     const requests = createRequests(options)
-    const rooms = createRooms(requests, send, report, tell)
+    const rooms = createRooms(requests, send, report, tell, createDelays(options.reconnect || {}))
     const connection = (this.#connection = createConnection({ ...options, url, provide, provided }, { changed, received, report }))
     const calls: (() => void)[] = [] // of listeners, for changes that they have not heard of yet
     let connecting: ReturnType<typeof deferred> | undefined
@@ -76,7 +76,11 @@ export class Client<Events extends object = Record<string, unknown>> {
     function send(event: string, data: unknown, sendOptions?: SendOptions): Promise<unknown> {
       if (connection.state === 'closed') return Promise.reject(failure('closed'))
       rooms.flush() // a message to a room comes after the join
-      return requests.send(event, data, sendOptions)
+      return requests.send(event, data, sendOptions).catch((error: IgnisError) => {
+        // The client wants to be in the room, so that it is not does not mean that it may not.
+        const room = rooms.get(sendOptions?.room)
+        throw (room?.state === 'joining' && error.code === 'forbidden' && room.why) || error
+      })
     }
 
     /** Returns the data of `authenticate`. */
@@ -106,11 +110,11 @@ export class Client<Events extends object = Record<string, unknown>> {
       const required = () => {
         if (state === 'connected') {
           requests.opened(connection.link!, rooms.rejoin)
-          ;(connecting ??= deferred()).end()
+          ;(connecting ??= deferred()).settle()
         } else if (closed || previous === 'connected') {
-          rooms.lost(closed)
-          requests.lost(closed)
-          connecting?.end(closed)
+          rooms.unlink(closed)
+          requests.unlink(closed)
+          connecting?.settle(closed)
           connecting = undefined
         }
         if (closed) unwatch = unwatch?.() as undefined
@@ -125,7 +129,7 @@ export class Client<Events extends object = Record<string, unknown>> {
       if (!serverEvents.slice(0, link.protocol).flat().includes(event)) {
         // In protocol 1 the data names the room.
         const name = version2 ? frame.room : (data as { room?: string } | undefined)?.room
-        const handles = rooms.get(name)
+        const handles = rooms.get(name)?.handles
         const message: Message = { event, data, room: version2 || handles ? name : undefined, from: version2 ? from : undefined }
         for (const target of [...(handles ?? []), emitter]) {
           target.emit('on ' + event, data, message)
@@ -148,7 +152,7 @@ export class Client<Events extends object = Record<string, unknown>> {
         link.refresh = false
         if (connection.link !== link) return
         if (error) return report(error)
-        Object.assign(link.connected!, reply)
+        Object.assign(link.greeting!, reply)
         rooms.rejoin() // the new credentials may not allow all of them
       }
       provide({ reason: 'refresh', signal: link.signal })

@@ -1,6 +1,6 @@
 import { IgnisError, type End } from './errors.js'
 import { createLink, type Link, type LinkConfig, type LinkOwner } from './socket.js'
-import { after, now, type Cancel } from './timers.js'
+import { after, createDelays, now, type Cancel } from './timers.js'
 import type { Ask, Connected, State, StateChange } from './types.js'
 
 /** What can happen to a connection. */
@@ -41,10 +41,10 @@ export interface Connection {
 /** Keeps a connection to a server, and decides when to connect and when to stop. */
 export function createConnection(config: ConnectionConfig, { changed, received, report }: ConnectionOwner): Connection {
   const { provided, reconnect } = config
-  const { minDelay = 500, maxDelay = 30_000, stableAfter = 10_000 } = reconnect || {}
+  const delay = createDelays(reconnect || {})
   let cancel: Cancel | undefined // the timer for the next attempt
   let reason: Ask['reason'] = 'connect'
-  let failures = 0 // in a row, so this is the exponent of the delay
+  let since: number | undefined // when the latest connection began, if nothing has failed since then
   let notBefore = 0 // the server asked not to connect earlier
   let missed = false // whether there was a connection before
 
@@ -53,8 +53,6 @@ export function createConnection(config: ConnectionConfig, { changed, received, 
     const { state: previous, link } = self
     const state = machine[previous][input]
     if (!state) return
-    reset()
-    if (input === 'due') failures++
     self.state = state
     cancel?.()
     if (state !== 'connected') self.link = state === 'connecting' ? createLink(config, self, reason) : undefined
@@ -62,11 +60,6 @@ export function createConnection(config: ConnectionConfig, { changed, received, 
     changed({ ...details, state, previous })
     // Last, because it tells the function that returns the credentials, which may call the client.
     if (state !== 'connected') link?.drop()
-  }
-
-  /** A connection that lasted resets the delays, however it ends. */
-  function reset(): void {
-    if (now() - self.link?.since! >= stableAfter) failures = 0
   }
 
   /** Starts the timer for the next attempt. */
@@ -89,7 +82,8 @@ export function createConnection(config: ConnectionConfig, { changed, received, 
       const details = { missed }
       missed = true
       reason = 'connect'
-      self.data = self.link!.connected
+      self.data = self.link!.greeting
+      since = now()
       happen('opened', details)
     },
     ended({ error, final, credentials, after = 0 }: End) {
@@ -98,10 +92,10 @@ export function createConnection(config: ConnectionConfig, { changed, received, 
       const other = credentials && provided && reason !== 'rejected'
       if (reconnect === false || (final && !other)) return happen('ended', { reason: error })
       if (credentials) reason = 'rejected'
-      reset()
-      const random = Math.random() * Math.min(maxDelay, minDelay * 2 ** failures)
+      const random = delay(since)
+      since = undefined
       notBefore = link!.draining ?? now() + after
-      wait(error, link!.draining ? Math.max(notBefore - now(), 0) : final ? 0 : after + random)
+      wait(error, link!.draining ? notBefore - now() : final ? 0 : after + random)
     },
     happen,
     nudge(network) {

@@ -70,6 +70,10 @@ export function closed(code: number, reason: string, connected: unknown, refused
   return { ...rest, error: new IgnisError(error, message, undefined, code, text, refused?.code) }
 }
 
+/** Whether the server could not decide or act, so that the same may succeed later. */
+export const temporary = (error: IgnisError | undefined): boolean =>
+  ['unavailable', 'rate_limited', 'timeout'].includes(error?.code!)
+
 /** The error for a request or a room that the server refused. */
 export function refusal(data: unknown): IgnisError {
   const { code, message } = (data ?? {}) as Refusal

@@ -139,12 +139,13 @@ export function createHub(name: string, client: Client, signal: AbortSignal): vo
       const room = peer.rooms.get(name) ?? client.room(name)
       peer.rooms.set(name, room)
       try {
-        await room.joined
+        await Promise.race([room.joined, undecided(room)])
         rooms.push({ room: name })
         // The tab asks again when it is connected again.
-        room.onState(({ state }) => state === 'refused' && end([peer], 1006, 'The room ' + name + ' was refused'))
+        room.onState(({ reason }) => reason && end([peer], 1006, 'The room ' + name + ' was refused'))
       } catch (error) {
-        leave(peer, name)
+        // Otherwise the client keeps asking, and the tab, which asks again, too, waits for its next answer.
+        if (room.state !== 'joining') leave(peer, name)
         refused.push({ room: name, ...told(error as IgnisError) })
       }
     }
@@ -163,6 +164,16 @@ export function createHub(name: string, client: Client, signal: AbortSignal): vo
     const inRoom = connected.filter(({ rooms }) => rooms.has(message.room!))
     tell(inRoom[0] ? inRoom : connected, { text: JSON.stringify(message) })
   }
+}
+
+/** Rejects when the server cannot decide about a room. */
+function undecided(room: Room): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const stop = room.onState(({ state, reason }) => {
+      stop()
+      if (state === 'joining' && reason) reject(reason)
+    })
+  })
 }
 
 /** What the server said in an error, or what this client says. */

@@ -1,5 +1,5 @@
 import { IgnisError, refusal, type ErrorCode } from './errors.js'
-import { downgrade, encode, size, type Frame } from './frames.js'
+import { encode, size, type Frame } from './frames.js'
 import type { Link } from './socket.js'
 import { deadline, type Cancel } from './timers.js'
 import type { Options, SendOptions } from './types.js'
@@ -19,9 +19,9 @@ interface Request {
   /** Sends it, unless it was handed to the connection before. */
   send(): void
   /** The connection ended. With an error, there will not be another one by itself. */
-  lost(closed?: IgnisError): void
+  unlink(closed?: IgnisError): void
   /** Ends it. Only the first call counts. */
-  end(error?: IgnisError, reply?: unknown): void
+  settle(error?: IgnisError, reply?: unknown): void
 }
 
 const texts = {
@@ -45,7 +45,7 @@ export interface Requests {
   /** Handles an answer. Those to requests that have already ended are ignored. */
   received(frame: Frame): void
   /** The connection ended. With an error, there will not be another one by itself. */
-  lost(closed?: IgnisError): void
+  unlink(closed?: IgnisError): void
 }
 
 export function createRequests({ requestTimeout = 10_000, buffer = {} }: Options): Requests {
@@ -69,44 +69,44 @@ export function createRequests({ requestTimeout = 10_000, buffer = {} }: Options
     function wait(): void {
       cancel?.()
       since = Date.now()
-      cancel = deadline(limit, () => end(failure('expired')))
+      cancel = deadline(limit, () => settle(failure('expired')))
     }
 
     function send(): void {
       if (handed) return
       // While the machine sleeps, timers stand still, but the message grows old.
-      if (Date.now() - since > limit) return end(failure('expired'))
+      if (Date.now() - since > limit) return settle(failure('expired'))
       handed = true
       const answered = link!.protocol > 1
-      link!.send(answered ? text : downgrade(text), (outcome) => {
-        if (outcome === 'too_large') end(failure(outcome))
-        if (outcome !== 'sent' || !requests.has(id)) return // if it was not sent, lost() follows
+      link!.send(text, (outcome) => {
+        if (outcome === 'too_large') settle(failure(outcome))
+        if (outcome !== 'sent' || !requests.has(id)) return // if it was not sent, unlink() follows
         sent = true
         cancel?.()
-        if (answered) cancel = deadline(timeout, () => end(failure('timeout')))
-        else end()
+        if (answered) cancel = deadline(timeout, () => settle(failure('timeout')))
+        else settle()
       })
     }
 
-    function lost(closed?: IgnisError): void {
+    function unlink(closed?: IgnisError): void {
       const byApplication = closed?.code === 'closed' && !closed.closeCode
-      if (closed && (byApplication || !sent)) end(failure('closed', closed))
-      else if (closed || bound || (sent && !retry)) end(failure('lost', closed))
+      if (closed && (byApplication || !sent)) settle(failure('closed', closed))
+      else if (closed || bound || (sent && !retry)) settle(failure('lost', closed))
       else if (sent || !cancel) wait()
       handed = sent = false
     }
 
-    function end(error?: IgnisError, reply?: unknown): void {
+    function settle(error?: IgnisError, reply?: unknown): void {
       if (!requests.delete(id)) return
       cancel?.()
       signal?.removeEventListener('abort', abort)
       done(error, reply)
     }
 
-    const abort = () => end(failure('aborted'))
+    const abort = () => settle(failure('aborted'))
 
     if (!link && !makeRoom(size(text))) return done(failure('buffer_full'))
-    requests.set(id, { text, send, lost, end })
+    requests.set(id, { text, send, unlink, settle })
     signal?.addEventListener('abort', abort)
     if (signal?.aborted) abort()
     else if (link) send()
@@ -117,11 +117,11 @@ export function createRequests({ requestTimeout = 10_000, buffer = {} }: Options
   function makeRoom(bytes: number): boolean {
     let total = bytes
     for (const { text } of requests.values()) total += size(text)
-    for (const { text, end } of requests.values()) {
+    for (const { text, settle } of requests.values()) {
       if (requests.size < maxMessages && total <= maxBytes) break
       if (policy === 'reject' || bytes > maxBytes) return false
       total -= size(text)
-      end(failure('buffer_full'))
+      settle(failure('buffer_full'))
     }
     return total <= maxBytes && maxMessages > 0
   }
@@ -131,8 +131,7 @@ export function createRequests({ requestTimeout = 10_000, buffer = {} }: Options
       new Promise((resolve, reject) => {
         if (!options.volatile) return add(event, data, options, false, (error, reply) => (error ? reject(error) : resolve(reply)))
         if (link && !link.congested()) {
-          const text = encode(event, data, options.room)
-          link.send(link.protocol > 1 ? text : downgrade(text), () => {})
+          link.send(encode(event, data, options.room), () => {})
         }
         resolve(undefined)
       }),
@@ -142,10 +141,10 @@ export function createRequests({ requestTimeout = 10_000, buffer = {} }: Options
       first()
       requests.forEach(({ send }) => send())
     },
-    received: ({ event, data, id }) => requests.get(id!)?.end(event === 'error' ? refusal(data) : undefined, data),
-    lost(closed) {
+    received: ({ event, data, id }) => requests.get(id!)?.settle(event === 'error' ? refusal(data) : undefined, data),
+    unlink(closed) {
       link = undefined
-      requests.forEach(({ lost }) => lost(closed))
+      requests.forEach(({ unlink }) => unlink(closed))
     },
   }
 }

@@ -1,7 +1,7 @@
 import { createEmitter, listening, type Emitter, type Report } from './emitter.js'
-import { refusal, type IgnisError, type Refusal } from './errors.js'
+import { refusal, temporary, type IgnisError, type Refusal } from './errors.js'
 import { failure, type Requests } from './requests.js'
-import type { Cancel } from './timers.js'
+import { after, now, type Cancel } from './timers.js'
 import type { EventName, Message, RoomState, RoomStateChange, SendArguments, SendOptions } from './types.js'
 
 /**
@@ -12,7 +12,7 @@ export interface Room<Events extends object = Record<string, unknown>> {
   readonly name: string
   readonly state: RoomState
   /**
-   * Resolves when the client is in the room, and rejects if the server refuses it, or if the client
+   * Resolves when the client is in the room, and rejects if the server refuses it for good, or if the client
    * is closed, or the last handle left, before that. It may be ignored. After the connection was lost, it is
    * a new promise.
    */
@@ -30,27 +30,29 @@ export interface Room<Events extends object = Record<string, unknown>> {
 }
 
 /** The membership in a room, which all handles of the room share. */
-interface Membership extends ReturnType<typeof deferred> {
+export interface Membership extends ReturnType<typeof deferred> {
   readonly handles: Set<Emitter>
   state: RoomState
-  /** Whether the server was asked on this connection. */
-  asked: boolean
+  /** Whether the server was asked on this connection; undefined if it could not decide, so it is asked later. */
+  asked: boolean | undefined
+  /** Why the latest answer was not that the client has joined. */
+  why?: IgnisError | undefined
 }
 
 /** A promise that may be ignored, and the function that settles it. */
-export function deferred(): { promise: Promise<void>; end: (error?: IgnisError) => void } {
-  let end!: (error?: IgnisError) => void
+export function deferred(): { promise: Promise<void>; settle: (error?: IgnisError) => void } {
+  let settle!: (error?: IgnisError) => void
   const promise = new Promise<void>((resolve, reject) => {
-    end = (error) => (error ? reject(error) : resolve())
+    settle = (error) => (error ? reject(error) : resolve())
   })
   promise.catch(() => {})
-  return { promise, end }
+  return { promise, settle }
 }
 
 /** Joins the rooms that have open handles, on every connection. */
 export interface Rooms {
-  /** Returns the emitters of the handles of a room, if there are any. */
-  get(name: unknown): ReadonlySet<Emitter> | undefined
+  /** Returns the membership in a room that has handles, or had some until just now. */
+  get(name: unknown): Membership | undefined
   /** Opens a handle. */
   open(name: string): Room
   /** Asks for all rooms: on each connection, or if the client may have lost some. */
@@ -58,7 +60,7 @@ export interface Rooms {
   /** Leaves and joins the rooms that were left and opened since the last call. */
   flush(): void
   /** The connection ended. With an error, there will not be another one by itself. */
-  lost(closed?: IgnisError): void
+  unlink(closed?: IgnisError): void
 }
 
 /** The maximum number of rooms in one join. */
@@ -69,17 +71,19 @@ export type Tell = (call: () => void) => void
 
 type Send = (event: string, data: unknown, options: SendOptions) => Promise<unknown>
 
-export function createRooms(requests: Requests, send: Send, report: Report, tell: Tell): Rooms {
+export function createRooms(requests: Requests, send: Send, report: Report, tell: Tell, delay: (since?: number) => number): Rooms {
   const rooms = new Map<unknown, Membership>()
   let connected = false
+  let cancel: Cancel | undefined // the timer for the next try
+  let tried: number | undefined
 
   function become(room: Membership, state: RoomState, reason?: IgnisError): void {
     const { state: previous } = room
     const handles = [...room.handles]
-    if (state === previous) return
+    if (state === previous && !reason) return
     room.state = state
     if (previous !== 'joining') Object.assign(room, deferred())
-    if (state !== 'joining') room.end(reason)
+    if (state !== 'joining') room.settle(reason)
     tell(() => handles.forEach((handle) => handle.emit('state', { state, previous, reason })))
   }
 
@@ -87,10 +91,10 @@ export function createRooms(requests: Requests, send: Send, report: Report, tell
     rooms.forEach((room, name) => {
       if (room.handles.size) return
       rooms.delete(name)
-      room.end(failure('aborted'))
-      if (room.asked) requests.call('leave', { rooms: [name] }, () => {})
+      room.settle(failure('aborted'))
+      if (room.asked !== false) requests.call('leave', { rooms: [name] }, () => {})
     })
-    const wanted = [...rooms].filter(([, room]) => connected && !room.asked && room.handles.size)
+    const wanted = [...rooms].filter(([, room]) => connected && room.asked === false && room.handles.size)
     while (wanted[0]) join(wanted.splice(0, batch))
   }
 
@@ -102,10 +106,23 @@ export function createRooms(requests: Requests, send: Send, report: Report, tell
       for (const [name, room] of asked) {
         if (!connected) return // it is asked again on the next connection
         const isThis = (other: { room: string }) => other.room === name
-        if (!error && (!joined || joined.some(isThis))) become(room, 'joined')
-        else become(room, 'refused', error ?? refusal(refused?.find(isThis)))
+        const reason = error ?? (!joined || joined.some(isThis) ? undefined : refusal(refused?.find(isThis)))
+        room.why = reason
+        if (temporary(reason)) {
+          room.asked = undefined
+          cancel ??= after(delay(tried), askAgain)
+        }
+        become(room, !reason ? 'joined' : room.asked ? 'refused' : 'joining', reason)
       }
     })
+  }
+
+  /** Asks for all rooms about which the server could not decide. */
+  function askAgain(): void {
+    cancel = undefined
+    tried = now()
+    rooms.forEach((room) => room.asked ?? renew(room))
+    flush()
   }
 
   /** Asks for a room again. */
@@ -116,7 +133,7 @@ export function createRooms(requests: Requests, send: Send, report: Report, tell
   }
 
   return {
-    get: (name) => rooms.get(name)?.handles,
+    get: (name) => rooms.get(name),
     open(name) {
       const handle = createEmitter(report)
       const room = rooms.get(name) ?? { handles: new Set(), state: 'joining', asked: false, ...deferred() }
@@ -150,13 +167,14 @@ export function createRooms(requests: Requests, send: Send, report: Report, tell
       flush()
     },
     flush,
-    lost(closed) {
+    unlink(closed) {
       connected = false
+      cancel = cancel?.() as undefined
       for (const room of rooms.values()) {
         room.asked = false
         if (room.state === 'joined') become(room, 'joining')
         if (!closed) continue
-        room.end(closed)
+        room.settle(closed)
         Object.assign(room, deferred())
       }
     },

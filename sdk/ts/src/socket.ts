@@ -1,5 +1,5 @@
 import { closed, IgnisError, type End, type Refusal } from './errors.js'
-import { encode, parse, size, type Frame } from './frames.js'
+import { downgrade, encode, parse, size, type Frame } from './frames.js'
 import type { Channel } from './seal.js'
 import { after, deadline, now } from './timers.js'
 import type { Ask, Connected, Options, WebSocketClass, WebSocketLike } from './types.js'
@@ -26,13 +26,11 @@ export interface Link {
   /** Aborted when the link is dropped. */
   readonly signal: AbortSignal
   /** The data of the event `connected`, once it has arrived. */
-  connected: Connected | undefined
+  greeting: Connected | undefined
   /** The version of the protocol that the server speaks. */
   protocol: number
   /** Whether the credentials are being renewed. */
   refresh?: boolean
-  /** When it was connected, on the monotonic clock. */
-  since?: number
   /** When to connect again, on the monotonic clock, if the server has announced that it goes away. */
   draining?: number
   /** Whether so much waits to be sent that volatile messages are dropped. */
@@ -61,7 +59,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
   const { WebSocket = globalThis.WebSocket as WebSocketClass | undefined } = config
   const abort = new AbortController()
   const { signal } = abort
-  const link: Link = { signal, connected: undefined, protocol: 1, congested: () => socket!.bufferedAmount > 65_536, send, probe: () => void (asked || probe()), drop }
+  const link: Link = { signal, greeting: undefined, protocol: 1, congested: () => socket!.bufferedAmount > 65_536, send, probe: () => void (asked || probe()), drop }
 
   let socket: (WebSocketLike & { terminate?(): void }) | undefined
   // What the server announced in protocol 2.
@@ -106,7 +104,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
     }
     socket.onclose = ({ code, reason }: { code: number; reason: string }) => {
       if (signal.aborted) return cancel()
-      const ended = () => end(closed(code, reason, link.connected, refused))
+      const ended = () => end(closed(code, reason, link.greeting, refused))
       if (channel) channel.opened(ended)
       else ended()
     }
@@ -118,7 +116,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
     const frame = parse(text)
     if (!frame) return owner.report(new IgnisError('protocol', 'Not a message'))
     try {
-      if (link.connected) owner.received(frame)
+      if (link.greeting) owner.received(frame)
       else if (frame.event === 'connected') accepted(frame.data as Connected | undefined)
       else if (frame.event === 'error') refused = frame.data as Refusal | undefined
     } catch (cause) {
@@ -134,8 +132,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
       if (data.heartbeat! > 0) heartbeat = data.heartbeat!
       if (data.maxPayload! > 0) maxPayload = data.maxPayload!
     }
-    link.connected = { ...data!, protocol: link.protocol }
-    link.since = now()
+    link.greeting = { ...data!, protocol: link.protocol }
     wait()
     owner.opened()
   }
@@ -166,6 +163,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
   }
 
   function send(text: string, done: (outcome: Outcome) => void): void {
+    if (link.protocol < 2) text = downgrade(text)
     const sealed = (text: string) => done(put(text))
     if (channel) channel.seal(text, sealed)
     else sealed(text)

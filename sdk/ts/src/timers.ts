@@ -1,5 +1,7 @@
 // Timers and the clock. The wall clock can be wrong and can jump, so only the monotonic one counts.
 
+import type { ReconnectOptions } from './types.js'
+
 /** The monotonic clock in milliseconds. It may stand still while the machine sleeps. */
 export const now = (): number => performance.now()
 
@@ -27,4 +29,16 @@ export function deadline(ms: number, fn: () => void): Cancel {
     else fn()
   })
   return () => cancel()
+}
+
+/**
+ * Returns a function that returns the next delay. since is from when it has worked, if it has. All of
+ * the interval is used, so that the clients of a server come back spread over time.
+ */
+export function createDelays({ minDelay = 500, maxDelay = 30_000, stableAfter = 10_000 }: ReconnectOptions): (since?: number) => number {
+  let failures = 0 // in a row, so this is the exponent of the delay
+  return (since) => {
+    if (now() - since! >= stableAfter) failures = 0
+    return Math.random() * Math.min(maxDelay, minDelay * 2 ** failures++)
+  }
 }

@@ -35,7 +35,10 @@ export type RoomState = 'joining' | 'joined' | 'refused' | 'left'
 export interface RoomStateChange {
   readonly state: RoomState
   readonly previous: RoomState
-  /** Why the server refused the client. */
+  /**
+   * Why the server refused the client. In `joining`, why it could not decide, so that the client asks
+   * again.
+   */
   readonly reason?: IgnisError
 }
 

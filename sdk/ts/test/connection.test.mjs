@@ -580,3 +580,19 @@ function fakePage(t) {
     dispatch: (type, fields) => window.dispatchEvent(Object.assign(new Event(type), fields)),
   }
 }
+
+test('a token function that fails is called once for each attempt', async (t) => {
+  const asked = []
+  const s = setup(t, {
+    token: ({ reason }) => {
+      asked.push(reason)
+      throw new Error('502')
+    },
+  })
+  s.client.connect()
+  await s.clock.advance(120_000)
+  const attempts = s.states.filter(({ state }) => state === 'connecting').length
+  assert.ok(attempts > 3)
+  assert.deepEqual(asked, Array(attempts).fill('connect'))
+  assert.equal(s.errors.length, attempts)
+})

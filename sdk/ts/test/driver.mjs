@@ -44,7 +44,7 @@ const commands = {
     rooms.set(ref, handle)
     handle.on('say', (data, message) => say({ message, ref }))
     handle.onState(({ state, reason }) => {
-      if (state === 'joined' || state === 'refused') say({ joined: ref, error: reason?.code, text: reason?.text })
+      if (state === 'joined' || reason) say({ joined: ref, error: reason?.code, text: reason?.text })
     })
     if (handle.state === 'joined') say({ joined: ref })
   },

@@ -121,16 +121,14 @@ test('a connection that lasted resets the delay, also if the page was suspended'
 })
 
 test('listeners for names that are used once take no memory', async (t) => {
-  const { createEmitter } = await import('../dist/emitter.js')
   const { setFlagsFromString } = await import('node:v8')
   setFlagsFromString('--expose-gc')
   const gc = (await import('node:vm')).runInNewContext('gc')
-  const emitter = createEmitter(() => {})
+  const { client } = setup(t)
   gc()
   const before = process.memoryUsage().heapUsed
-  for (let i = 0; i < 100_000; i++) emitter.on(`reply-${i}`, () => {})()
+  for (let i = 0; i < 100_000; i++) client.on(`reply-${i}`, () => {})()
   gc()
   const grown = process.memoryUsage().heapUsed - before
   assert.ok(grown < 3e6, `${grown} bytes are left`)
-  assert.equal(emitter.emit('x'), 0)
 })

@@ -318,3 +318,19 @@ test('while leaders and connections come and go, each request is settled and non
   await until(() => heard.every(({ length }, i) => length === before[i] + 1))
   assert.equal(server.sockets.size, 1)
 })
+
+test('a room about which the server cannot decide holds up no other, and is joined later', async (t) => {
+  const said = { code: 'unavailable', message: 'Later.' }
+  const server = fakeServer({ refuse: ['a'], said })
+  const [leader, client] = tabs(t, server, 2)
+  await connect([leader, client])
+  const [a, b] = [client.room('a'), client.room('b')]
+  const reasons = []
+  a.onState(({ state, reason }) => reasons.push([state, reason?.code, reason?.text]))
+  await b.joined
+  await until(() => reasons.length > 1)
+  assert.deepEqual(reasons.slice(0, 2), Array(2).fill(['joining', 'unavailable', 'Later.']))
+  server.refuse.pop()
+  await a.joined
+  assert.equal(server.sockets.size, 1)
+})
