@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/ignis-go/ignis/internal/certtest"
+	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
@@ -33,11 +34,11 @@ func fixedAddress(t *testing.T, host string) string {
 }
 
 // serveAt starts a server for the tests of proxies on a given address.
-func serveAt(t *testing.T, address string, args ...string) *process {
+func serveAt(t *testing.T, program, address string, args ...string) *process {
 	t.Helper()
-	p := start(t, nil, append([]string{
+	p := startCommand(t, nil, childproc.Command(program, append([]string{
 		"serve", "--listen", address, "--trusted-proxies", "127.0.0.1", "--jwt-secret-file", secretFile(t), "--log-level", "debug",
-	}, args...)...)
+	}, args...)...))
 	p.line()
 	return p
 }
@@ -47,7 +48,7 @@ func failsOver(t *testing.T, addresses []string, args []string, startProxy func(
 	t.Helper()
 	servers := make([]*process, len(addresses))
 	for i, address := range addresses {
-		servers[i] = serveAt(t, address, args...)
+		servers[i] = serveAt(t, "ignis", address, args...)
 	}
 	f := startProxy()
 	refused := 0
@@ -64,7 +65,7 @@ func failsOver(t *testing.T, addresses []string, args []string, startProxy func(
 		p.signal(syscall.SIGKILL)
 		p.wait()
 		connect(6)
-		p = serveAt(t, addresses[i], args...)
+		p = serveAt(t, "ignis", addresses[i], args...)
 		redistest.Wait(t, fmt.Sprintf("server %d to get a client again", i+1), func() bool {
 			connect(1)
 			return strings.Contains(p.errors.text(), "client connected") || refused > 20

@@ -65,6 +65,7 @@ type front struct {
 	t       *testing.T
 	ca      *certtest.Authority
 	address string // its host:port
+	process *process
 }
 
 // startFront starts a proxy that listens on a free port. configure writes its configuration
@@ -94,7 +95,7 @@ func startFront(t *testing.T, ca *certtest.Authority, configure func(dir, addres
 			if text := p.errors.text(); strings.Contains(strings.ToLower(text), "[warn") {
 				t.Errorf("the proxy warns: %s", text)
 			}
-			return &front{t, ca, address}
+			return &front{t, ca, address, p}
 		}
 		if text := p.errors.text(); !strings.Contains(text, "in use") && !strings.Contains(text, "cannot bind socket") {
 			t.Fatalf("the proxy ended: %s", text)
@@ -232,15 +233,20 @@ func nginx(t *testing.T, ca *certtest.Authority, cert, key, text string, pairs .
 	t.Helper()
 	path := program(t, "nginx")
 	return startFront(t, ca, func(dir, address string) *childproc.Cmd {
-		text := replaced(t, text, append(pairs,
-			"listen 443 ", "listen "+address+" ", "/etc/nginx/tls.crt", cert, "/etc/nginx/tls.key", key,
-			// The rest makes it run beside others, without root, and with few descriptors.
-			"worker_rlimit_nofile 65536;", "", "worker_connections 32768;", "worker_connections 512;",
-			"http {", "http {\naccess_log off;\nclient_body_temp_path "+dir+"/body;\nproxy_temp_path "+dir+"/proxy;\n"+
-				"fastcgi_temp_path "+dir+"/fastcgi;\nuwsgi_temp_path "+dir+"/uwsgi;\nscgi_temp_path "+dir+"/scgi;\n")...)
-		return childproc.Command(path, "-e", "stderr", "-p", dir, "-c", file(t, dir, "nginx.conf", text),
-			"-g", "daemon off; master_process off; pid "+dir+"/pid;")
+		name := nginxConfiguration(t, dir, address, cert, key, text, pairs...)
+		return childproc.Command(path, "-e", "stderr", "-p", dir, "-c", name, "-g", "daemon off; master_process off; pid "+dir+"/pid;")
 	})
+}
+
+// nginxConfiguration writes a documented configuration of nginx and returns its file.
+func nginxConfiguration(t *testing.T, dir, address, cert, key, text string, pairs ...string) string {
+	t.Helper()
+	return file(t, dir, "nginx.conf", replaced(t, text, append(pairs,
+		"listen 443 ", "listen "+address+" ", "/etc/nginx/tls.crt", cert, "/etc/nginx/tls.key", key,
+		// The rest makes it run beside others, without root, and with few descriptors.
+		"worker_rlimit_nofile 65536;", "", "worker_connections 32768;", "worker_connections 512;",
+		"http {", "http {\naccess_log off;\nclient_body_temp_path "+dir+"/body;\nproxy_temp_path "+dir+"/proxy;\n"+
+			"fastcgi_temp_path "+dir+"/fastcgi;\nuwsgi_temp_path "+dir+"/uwsgi;\nscgi_temp_path "+dir+"/scgi;\n")...))
 }
 
 // haproxy starts HAProxy with a documented configuration, for two servers.
