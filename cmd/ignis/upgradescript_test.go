@@ -31,17 +31,17 @@ func TestNginxUpgradeScript(t *testing.T) {
 	for i := range roamers {
 		roamers[i] = fleet.front.roam()
 	}
-	connected := func() bool {
+	settled := func() bool {
 		for _, r := range roamers {
-			if !r.open.Load() {
+			if !r.settled.Load() {
 				return false
 			}
 		}
 		return true
 	}
-	redistest.Wait(t, "all clients to connect", connected)
+	redistest.Wait(t, "all clients to connect", settled)
 	fleet.upgrade()
-	redistest.Wait(t, "all clients to connect again", connected)
+	redistest.Wait(t, "all clients to connect again", settled)
 	for i, r := range roamers {
 		r.stop()
 		if r.err != nil || r.closes < 1 || r.closes > 2 {
@@ -177,11 +177,11 @@ func (f *nginxFleet) upgrade() {
 
 // roamer is a client that connects again when it is closed.
 type roamer struct {
-	open   atomic.Bool
-	cancel context.CancelFunc
-	done   sync.WaitGroup
-	closes int   // valid after stop, as is err
-	err    error // why a connection was refused
+	settled atomic.Bool // it is connected, or was refused and has ended
+	cancel  context.CancelFunc
+	done    sync.WaitGroup
+	closes  int   // valid after stop, as is err
+	err     error // why a connection was refused
 }
 
 // roam starts a client.
@@ -193,15 +193,15 @@ func (f *front) roam() *roamer {
 		defer r.done.Done()
 		for {
 			c, err := f.tryDial("127.0.0.1")
+			r.settled.Store(true)
 			if err != nil {
 				r.err = err
 				return
 			}
-			r.open.Store(true)
 			for err == nil {
 				_, err = c.Receive(ctx)
 			}
-			r.open.Store(false)
+			r.settled.Store(false)
 			_ = c.Close()
 			if ctx.Err() != nil {
 				return
