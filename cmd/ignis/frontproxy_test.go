@@ -195,7 +195,12 @@ func TestNginx(t *testing.T) {
 	ca, cert, key := tlsPair(t)
 	socket := socketPath(t)
 	server, _ := serveOn(t, 1, nil, "--listen", "unix:"+socket, "--trusted-proxies", "unix", "--jwt-secret-file", secretFile(t), "--log-level", "debug")
-	nginx(t, ca, cert, key, documented(t, "nginx", 0), "/run/ignis/ignis.sock", socket).check(server)
+	f := nginx(t, ca, cert, key, documented(t, "nginx", 0), "/run/ignis/ignis.sock", socket)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.Pool()}, DisableKeepAlives: true}
+	if code, _, _ := getWith(t, transport, "https://"+f.address+"/readyz"); code != http.StatusNotFound {
+		t.Errorf("/readyz answers %d, which docs/proxies.md says is 404", code)
+	}
+	f.check(server)
 }
 
 // nginx distributes clients to several servers.
