@@ -48,6 +48,11 @@ func TestNginxUpgradeScript(t *testing.T) {
 			t.Errorf("client %d was closed %d times, and refused with %v", i, r.closes, r.err)
 		}
 	}
+	for host, p := range fleet.servers { // half of the clients, as with two servers
+		if n := strings.Count(p.errors.text(), `msg="client connected"`); n > len(roamers)/2+2 {
+			t.Errorf("the server %s has got %d clients", host, n)
+		}
+	}
 	text, err := os.ReadFile(fleet.replace["/etc/nginx/ignis-servers.conf"])
 	if err != nil || strings.Count(string(text), " max_fails=0 ;\n") != 3 || strings.Count(string(text), "\n") != 3 {
 		t.Errorf("the servers after the upgrade are %s, %v", text, err)
