@@ -65,6 +65,7 @@ type front struct {
 	t       *testing.T
 	ca      *certtest.Authority
 	address string // its host:port
+	process *process
 }
 
 // startFront starts a proxy that listens on a free port. configure writes its configuration
@@ -94,7 +95,7 @@ func startFront(t *testing.T, ca *certtest.Authority, configure func(dir, addres
 			if text := p.errors.text(); strings.Contains(strings.ToLower(text), "[warn") {
 				t.Errorf("the proxy warns: %s", text)
 			}
-			return &front{t, ca, address}
+			return &front{t, ca, address, p}
 		}
 		if text := p.errors.text(); !strings.Contains(text, "in use") && !strings.Contains(text, "cannot bind socket") {
 			t.Fatalf("the proxy ended: %s", text)
@@ -104,10 +105,19 @@ func startFront(t *testing.T, ca *certtest.Authority, configure func(dir, addres
 	return nil
 }
 
-// dial connects through the proxy from a loopback address. The client pretends to have another
-// one, and to be on a page of the site.
+// dial connects through the proxy from a loopback address.
 func (f *front) dial(from string) *client.Conn {
 	f.t.Helper()
+	c, err := f.tryDial(from)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return c
+}
+
+// tryDial is like dial, but may fail. The client pretends to have another address, and to be on a
+// page of the site.
+func (f *front) tryDial(from string) (*client.Conn, error) {
 	c, err := client.Dial(withTimeout(f.t), "wss://"+f.address+"/ws", client.Config{
 		Credentials: map[string]string{"token": sign(f.t, testKey, map[string]any{"sub": "ann", "exp": inAnHour()})},
 		TLSConfig:   &tls.Config{RootCAs: f.ca.Pool()},
@@ -119,11 +129,10 @@ func (f *front) dial(from string) *client.Conn {
 			"X-Forwarded-For": {"198.51.100.6"}, "Forwarded": {"for=198.51.100.6"}, "Origin": {"https://" + f.address},
 		},
 	})
-	if err != nil {
-		f.t.Fatal(err)
+	if err == nil {
+		f.t.Cleanup(func() { _ = c.Close() })
 	}
-	f.t.Cleanup(func() { _ = c.Close() })
-	return c
+	return c, err
 }
 
 // check connects a client through the proxy for each server, and stops the servers.
@@ -186,7 +195,12 @@ func TestNginx(t *testing.T) {
 	ca, cert, key := tlsPair(t)
 	socket := socketPath(t)
 	server, _ := serveOn(t, 1, nil, "--listen", "unix:"+socket, "--trusted-proxies", "unix", "--jwt-secret-file", secretFile(t), "--log-level", "debug")
-	nginx(t, ca, cert, key, documented(t, "nginx", 0), "/run/ignis/ignis.sock", socket).check(server)
+	f := nginx(t, ca, cert, key, documented(t, "nginx", 0), "/run/ignis/ignis.sock", socket)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.Pool()}, DisableKeepAlives: true}
+	if code, _, _ := getWith(t, transport, "https://"+f.address+"/readyz"); code != http.StatusNotFound {
+		t.Errorf("/readyz answers %d, which docs/proxies.md says is 404", code)
+	}
+	f.check(server)
 }
 
 // nginx distributes clients to several servers.
@@ -194,9 +208,7 @@ func TestNginxSeveralServers(t *testing.T) {
 	t.Parallel()
 	program(t, "nginx")
 	ca, cert, key := tlsPair(t)
-	_, upstream, _ := strings.Cut(documented(t, "nginx", 0), "    upstream ignis {")
-	upstream, _, _ = strings.Cut(upstream, "\n    }\n")
-	pairs := []string{"    upstream ignis {" + upstream + "\n    }\n", documented(t, "nginx", 1)}
+	pairs := []string{oneServer(t), documented(t, "nginx", 1)}
 	var servers []*process
 	for i := range 3 {
 		p, address := serve(t, nil, "--trusted-proxies", "127.0.0.1", "--jwt-secret-file", secretFile(t), "--log-level", "debug")
@@ -213,20 +225,33 @@ func TestNginxSeveralServers(t *testing.T) {
 	f.check(servers...)
 }
 
+// oneServer returns the documented upstream of nginx with one server.
+func oneServer(t *testing.T) string {
+	t.Helper()
+	_, upstream, _ := strings.Cut(documented(t, "nginx", 0), "    upstream ignis {")
+	upstream, _, _ = strings.Cut(upstream, "\n    }\n")
+	return "    upstream ignis {" + upstream + "\n    }\n"
+}
+
 // nginx starts nginx with a documented configuration.
 func nginx(t *testing.T, ca *certtest.Authority, cert, key, text string, pairs ...string) *front {
 	t.Helper()
 	path := program(t, "nginx")
 	return startFront(t, ca, func(dir, address string) *childproc.Cmd {
-		text := replaced(t, text, append(pairs,
-			"listen 443 ", "listen "+address+" ", "/etc/nginx/tls.crt", cert, "/etc/nginx/tls.key", key,
-			// The rest makes it run beside others, without root, and with few descriptors.
-			"worker_rlimit_nofile 65536;", "", "worker_connections 32768;", "worker_connections 64;",
-			"http {", "http {\naccess_log off;\nclient_body_temp_path "+dir+"/body;\nproxy_temp_path "+dir+"/proxy;\n"+
-				"fastcgi_temp_path "+dir+"/fastcgi;\nuwsgi_temp_path "+dir+"/uwsgi;\nscgi_temp_path "+dir+"/scgi;\n")...)
-		return childproc.Command(path, "-e", "stderr", "-p", dir, "-c", file(t, dir, "nginx.conf", text),
-			"-g", "daemon off; master_process off; pid "+dir+"/pid;")
+		name := nginxConfiguration(t, dir, address, cert, key, text, pairs...)
+		return childproc.Command(path, "-e", "stderr", "-p", dir, "-c", name, "-g", "daemon off; master_process off; pid "+dir+"/pid;")
 	})
+}
+
+// nginxConfiguration writes a documented configuration of nginx and returns its file.
+func nginxConfiguration(t *testing.T, dir, address, cert, key, text string, pairs ...string) string {
+	t.Helper()
+	return file(t, dir, "nginx.conf", replaced(t, text, append(pairs,
+		"listen 443 ", "listen "+address+" ", "/etc/nginx/tls.crt", cert, "/etc/nginx/tls.key", key,
+		// The rest makes it run beside others, without root, and with few descriptors.
+		"worker_rlimit_nofile 65536;", "", "worker_connections 32768;", "worker_connections 512;",
+		"http {", "http {\naccess_log off;\nclient_body_temp_path "+dir+"/body;\nproxy_temp_path "+dir+"/proxy;\n"+
+			"fastcgi_temp_path "+dir+"/fastcgi;\nuwsgi_temp_path "+dir+"/uwsgi;\nscgi_temp_path "+dir+"/scgi;\n")...))
 }
 
 // haproxy starts HAProxy with a documented configuration, for two servers.
@@ -237,7 +262,7 @@ func haproxy(t *testing.T, n int, ca *certtest.Authority, port string, servers [
 		text := replaced(t, documented(t, "haproxy", n), append(pairs,
 			"bind :443", "bind "+address,
 			"10.0.0.11:"+port, servers[0], "10.0.0.12:"+port, servers[1],
-			"maxconn 30000", "maxconn 64")...)
+			"maxconn 30000", "maxconn 256")...)
 		return childproc.Command(path, "-db", "-f", file(t, dir, "haproxy.cfg", text))
 	})
 }
@@ -272,7 +297,7 @@ func TestHAProxyWithoutTLS(t *testing.T) {
 
 func TestCaddy(t *testing.T) {
 	t.Parallel()
-	caddy := program(t, "caddy")
+	program(t, "caddy")
 	ca, cert, key := tlsPair(t)
 	var servers []*process
 	var addresses [2]string
@@ -280,15 +305,21 @@ func TestCaddy(t *testing.T) {
 		p, address := serve(t, nil, "--trusted-proxies", "127.0.0.1", "--jwt-secret-file", secretFile(t), "--log-level", "debug")
 		servers, addresses[i] = append(servers, p), address
 	}
-	f := startFront(t, ca, func(dir, address string) *childproc.Cmd {
+	caddy(t, ca, cert, key, addresses).check(servers...)
+}
+
+// caddy starts Caddy with the documented configuration, for two servers.
+func caddy(t *testing.T, ca *certtest.Authority, cert, key string, addresses [2]string) *front {
+	t.Helper()
+	path := program(t, "caddy")
+	return startFront(t, ca, func(dir, address string) *childproc.Cmd {
 		text := replaced(t, documented(t, "caddy", 0),
 			"rt.example.com {", "https://"+address+" {", "/etc/caddy/tls.crt", cert, "/etc/caddy/tls.key", key,
 			"10.0.0.11:8080", addresses[0], "10.0.0.12:8080", addresses[1])
 		// The rest makes it run beside others: without an API, and without a redirect from port 80.
 		text = "{\n\tadmin off\n\tauto_https off\n}\n" + text
-		cmd := childproc.Command(caddy, "run", "--adapter", "caddyfile", "--config", file(t, dir, "Caddyfile", text))
+		cmd := childproc.Command(path, "run", "--adapter", "caddyfile", "--config", file(t, dir, "Caddyfile", text))
 		cmd.Env = append(cmd.Env, "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
 		return cmd
 	})
-	f.check(servers...)
 }

@@ -22,7 +22,7 @@ var newPages = []string{
 // others are texts on these pages that come from other programs.
 var others = []string{
 	"no such host", "first record does not look like a TLS handshake", "certificate signed by unknown authority", "certificate has expired",
-	"table full, dropping packet", "Cannot assign requested address", "consider tuning tcp_mem", "certificate is valid for", "open files",
+	"table full, dropping packet", "Cannot assign requested address", "consider tuning tcp_mem", "certificate is valid for", "open files", "no live upstreams",
 }
 
 // The pages name flags, metrics, alerts and messages that exist.

@@ -99,6 +99,7 @@ frontend clients
 
 backend ignis
     balance leastconn
+    option redispatch 1
     option httpchk
     http-check send meth GET uri /readyz ver HTTP/1.1 hdr Host 127.0.0.1
     default-server check inter 300ms fall 2 rise 2
