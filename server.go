@@ -49,6 +49,7 @@ type Server struct {
 	ready    chan struct{} // closed when connections are accepted
 	draining chan struct{} // closed when the server begins to drain
 	stopping chan struct{} // closed when the server stops accepting connections
+	ended    chan struct{} // closed when nothing can be sent any longer, before the bus stops
 	done     chan struct{} // closed when Run has returned
 	tasks    sync.WaitGroup
 
@@ -78,6 +79,7 @@ func New(cfg Config) (*Server, error) {
 		ready:       make(chan struct{}),
 		draining:    make(chan struct{}),
 		stopping:    make(chan struct{}),
+		ended:       make(chan struct{}),
 		done:        make(chan struct{}),
 		errorFrames: newErrorFrames(),
 
@@ -144,7 +146,10 @@ func (s *Server) Run(ctx context.Context) error {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	bus, subscribed := s.startBus(base)
-	defer bus.stop()
+	defer func() {
+		close(s.ended)
+		bus.stop()
+	}()
 	select {
 	case <-subscribed:
 	case err := <-bus.failed:
@@ -235,7 +240,7 @@ func (s *Server) closeAll(cancel context.CancelFunc) error {
 			return nil
 		case <-timeout.C:
 			if late {
-				return fmt.Errorf("ignis: %d callbacks did not return within %v of shutdown", s.counts.running.Load(), s.cfg.ShutdownTimeout)
+				return s.lateError()
 			}
 			// Interrupt the remaining callbacks and connections, and wait briefly for them.
 			late = true
@@ -246,6 +251,15 @@ func (s *Server) closeAll(cancel context.CancelFunc) error {
 			timeout.Reset(time.Second)
 		}
 	}
+}
+
+// lateError returns the error for a shutdown that took too long.
+func (s *Server) lateError() error {
+	late := fmt.Sprintf("%d callbacks did not return", s.counts.running.Load())
+	if held := s.counts.held.Load(); held > 0 {
+		late += fmt.Sprintf(", and %d callers of Hold did not release the server,", held)
+	}
+	return fmt.Errorf("ignis: %s within %v of shutdown", late, s.cfg.ShutdownTimeout)
 }
 
 // beginStop makes ServeHTTP refuse requests and Run return. It may be called repeatedly.
@@ -300,11 +314,44 @@ func (s *Server) running() error {
 		return ErrNotRunning
 	}
 	select {
-	case <-s.done:
+	case <-s.ended:
 		return ErrNotRunning
 	default:
 		return nil
 	}
+}
+
+// Hold keeps the server and its bus running until release is called. A shutdown waits for it as
+// for callbacks, for at most ShutdownTimeout. Hold returns [ErrNotRunning] if the server has not
+// started yet or is shutting down; a server that drains can still be held.
+//
+// Use it for work that takes several steps, of which the last ones must not fail because the bus
+// has stopped meanwhile. Package httpapi holds the server during each request that changes
+// something. Call release soon, and exactly once.
+func (s *Server) Hold() (release func(), err error) {
+	if !s.begin() {
+		return nil, ErrNotRunning
+	}
+	s.counts.held.Add(1)
+	return func() {
+		s.counts.held.Add(-1)
+		s.tasks.Done()
+	}, nil
+}
+
+// begin registers a task that a later shutdown waits for. It reports false if the server is not
+// running or is stopping.
+func (s *Server) begin() bool {
+	if s.running() != nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isStopping() {
+		return false
+	}
+	s.tasks.Add(1)
+	return true
 }
 
 func (s *Server) isStopping() bool {

@@ -272,6 +272,7 @@ func TestNotRunning(t *testing.T) {
 				"Join":                  s.Join("a", "b"),
 				"Leave":                 s.Leave("a", "b"),
 				"Disconnect":            s.Disconnect("a", 1000, ""),
+				"Hold":                  held(s),
 			} {
 				if !errors.Is(err, ignis.ErrNotRunning) {
 					t.Errorf("%s, %s: %v", name, call, err)

@@ -134,6 +134,7 @@ type counters struct {
 	busGapTime                                                       atomic.Int64 // in nanoseconds
 	running                                                          atomic.Int64 // callbacks that are running
 	open                                                             atomic.Int64 // connections, and requests for one
+	held                                                             atomic.Int64 // callers of Hold that have not released the server
 	withoutEpoll                                                     atomic.Int64 // open connections that do not use epoll
 
 	recipients recipients

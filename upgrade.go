@@ -74,15 +74,9 @@ func (s *Server) answerFull(w http.ResponseWriter, r *http.Request, span *SpanEn
 // enter registers a request as a task that a later shutdown waits for. It reports false
 // if the server does not accept requests.
 func (s *Server) enter() bool {
-	if s.running() != nil {
+	if !s.begin() {
 		return false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.isStopping() {
-		return false
-	}
-	s.tasks.Add(1)
 	s.counts.open.Add(1)
 	return true
 }
