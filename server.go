@@ -236,7 +236,7 @@ func (s *Server) closeAll(cancel context.CancelFunc) error {
 	for late := false; ; {
 		select {
 		case <-gone:
-			s.cfg.Logger.Info("server has shut down")
+			s.cfg.Logger.Info("server has shut down", "clients", s.counts.closedFor(CauseShutdown))
 			return nil
 		case <-timeout.C:
 			if late {

@@ -16,6 +16,9 @@ import (
 // [http.ResponseController]). If middleware hides both, ServeHTTP responds with 500.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.enter() {
+		if s != nil && s.isStopping() {
+			s.counts.refusedStopping.Add(1)
+		}
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "The server is not ready.", http.StatusServiceUnavailable)
 		return
