@@ -59,7 +59,7 @@ ignis-js: ## build sdk/ts into the script that the program serves at /ignis.js; 
 	@scripts/ignis-js.sh
 
 build: ## build the program bin/ignis
-	go build -trimpath -o bin/ignis ./cmd/ignis
+	go build -trimpath -buildvcs=auto -o bin/ignis ./cmd/ignis
 
 examples: ## run the examples for browsers in Chromium
 	@scripts/examples.sh

@@ -54,12 +54,17 @@ func TestFromAnyGoroutine(t *testing.T) {
 		"Encrypt":       func() { _ = n.Encrypt(one(), &some) },
 		"HasBus":        func() { n.HasBus() },
 		"Health":        func() { n.Health() },
-		"ID":            func() { n.ID() },
-		"InRoom":        func() { n.InRoom(one(), "a") },
-		"Join":          func() { _ = n.Join(one(), "a", "b") },
-		"JoinAll":       func() { _, _ = n.JoinAll(ctx, ignis.ToUser("ann"), "a", "b") },
-		"Leave":         func() { _ = n.Leave(one(), "a") },
-		"LeaveAll":      func() { _, _ = n.LeaveAll(ctx, ignis.ToRoom("b"), "a", "b") },
+		"Hold": func() {
+			if release, err := n.Hold(); err == nil {
+				release()
+			}
+		},
+		"ID":       func() { n.ID() },
+		"InRoom":   func() { n.InRoom(one(), "a") },
+		"Join":     func() { _ = n.Join(one(), "a", "b") },
+		"JoinAll":  func() { _, _ = n.JoinAll(ctx, ignis.ToUser("ann"), "a", "b") },
+		"Leave":    func() { _ = n.Leave(one(), "a") },
+		"LeaveAll": func() { _, _ = n.LeaveAll(ctx, ignis.ToRoom("b"), "a", "b") },
 		"ListClients": func() {
 			n.ListClients(ignis.ClientQuery{})
 			n.ListClients(ignis.ClientQuery{UserID: "ann", Room: "a", Limit: 1})

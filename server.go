@@ -49,6 +49,7 @@ type Server struct {
 	ready    chan struct{} // closed when connections are accepted
 	draining chan struct{} // closed when the server begins to drain
 	stopping chan struct{} // closed when the server stops accepting connections
+	ended    chan struct{} // closed when nothing can be sent any longer, before the bus stops
 	done     chan struct{} // closed when Run has returned
 	tasks    sync.WaitGroup
 
@@ -78,6 +79,7 @@ func New(cfg Config) (*Server, error) {
 		ready:       make(chan struct{}),
 		draining:    make(chan struct{}),
 		stopping:    make(chan struct{}),
+		ended:       make(chan struct{}),
 		done:        make(chan struct{}),
 		errorFrames: newErrorFrames(),
 
@@ -144,7 +146,10 @@ func (s *Server) Run(ctx context.Context) error {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	bus, subscribed := s.startBus(base)
-	defer bus.stop()
+	defer func() {
+		close(s.ended)
+		bus.stop()
+	}()
 	select {
 	case <-subscribed:
 	case err := <-bus.failed:
@@ -231,11 +236,11 @@ func (s *Server) closeAll(cancel context.CancelFunc) error {
 	for late := false; ; {
 		select {
 		case <-gone:
-			s.cfg.Logger.Info("server has shut down")
+			s.cfg.Logger.Info("server has shut down", "clients", s.counts.closedFor(CauseShutdown))
 			return nil
 		case <-timeout.C:
 			if late {
-				return fmt.Errorf("ignis: %d callbacks did not return within %v of shutdown", s.counts.running.Load(), s.cfg.ShutdownTimeout)
+				return s.lateError()
 			}
 			// Interrupt the remaining callbacks and connections, and wait briefly for them.
 			late = true
@@ -300,7 +305,7 @@ func (s *Server) running() error {
 		return ErrNotRunning
 	}
 	select {
-	case <-s.done:
+	case <-s.ended:
 		return ErrNotRunning
 	default:
 		return nil

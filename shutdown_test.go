@@ -61,6 +61,9 @@ func TestShutdown(t *testing.T) {
 		if s.Clients+s.Authenticated+s.Users+s.Rooms != 0 || len(n.Clients()) != 0 || s.Disconnects["server shutdown"] != 3 {
 			t.Errorf("left behind: %+v", s)
 		}
+		if s.RefusedStopping != 1 || !hasLine(n.log.String(), strings.Fields("INFO server has shut down clients=3")) {
+			t.Errorf("%d requests were refused\n%s", s.RefusedStopping, n.log)
+		}
 		if err := n.SendLocal(ignis.ToEveryone(), "x", 1); !errors.Is(err, ignis.ErrNotRunning) {
 			t.Errorf("SendLocal: %v", err)
 		}
@@ -272,6 +275,7 @@ func TestNotRunning(t *testing.T) {
 				"Join":                  s.Join("a", "b"),
 				"Leave":                 s.Leave("a", "b"),
 				"Disconnect":            s.Disconnect("a", 1000, ""),
+				"Hold":                  held(s),
 			} {
 				if !errors.Is(err, ignis.ErrNotRunning) {
 					t.Errorf("%s, %s: %v", name, call, err)

@@ -33,6 +33,7 @@ type Stats struct {
 	RefusedMemory      uint64 // requests refused because of Config.MemoryLimit
 	RefusedBusy        uint64 // authentications refused because of Config.AuthQueue
 	RefusedUser        uint64 // clients refused because of Config.MaxClientsPerUser
+	RefusedStopping    uint64 // requests refused because the server was shutting down
 
 	Disconnects map[Cause]uint64 // by cause
 
@@ -134,6 +135,8 @@ type counters struct {
 	busGapTime                                                       atomic.Int64 // in nanoseconds
 	running                                                          atomic.Int64 // callbacks that are running
 	open                                                             atomic.Int64 // connections, and requests for one
+	refusedStopping                                                  atomic.Uint64
+	held                                                             atomic.Int64 // callers of Hold that have not released the server
 	withoutEpoll                                                     atomic.Int64 // open connections that do not use epoll
 
 	recipients recipients
@@ -151,6 +154,13 @@ func (n *counters) disconnected(cause Cause) {
 		n.disconnects = make(map[Cause]uint64)
 	}
 	n.disconnects[cause]++
+}
+
+// closedFor returns the number of connections that have ended for a cause.
+func (n *counters) closedFor(cause Cause) uint64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.disconnects[cause]
 }
 
 func (n *counters) refusedJoin(reason string, by int) {
@@ -177,7 +187,7 @@ func (s *Server) Stats() Stats {
 		RefusedAccept: n.refusedAccept.Load(), RefusedAuth: n.refusedAuth.Load(), RefusedRevoked: n.refusedRevoked.Load(),
 		RefusedAddress: n.refusedAddress.Load(), RefusedRate: n.refusedRate.Load(), RefusedAddressRate: n.refusedAddressRate.Load(),
 		RefusedFailing: n.refusedFailing.Load(), RefusedMemory: n.refusedMemory.Load(),
-		RefusedBusy: n.refusedBusy.Load(), RefusedUser: n.refusedUser.Load(), Throttled: n.throttled.Load(),
+		RefusedBusy: n.refusedBusy.Load(), RefusedUser: n.refusedUser.Load(), RefusedStopping: n.refusedStopping.Load(), Throttled: n.throttled.Load(),
 		Received: n.received.Load(), ReceivedBytes: n.receivedBytes.Load(), Messages: n.messages.Load(), Malformed: n.malformed.Load(), RefusedMessages: n.refusedMessages.Load(),
 		Ignored: n.ignored.Load(), Unauthenticated: n.unauthenticated.Load(), BadEncrypted: n.badEncrypted.Load(),
 		RefusedLeaves: n.refusedLeaves.Load(), Unhandled: n.unhandled.Load(), Sent: n.sent.Load(), Recipients: n.recipients.distribution(),

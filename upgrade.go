@@ -16,6 +16,9 @@ import (
 // [http.ResponseController]). If middleware hides both, ServeHTTP responds with 500.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.enter() {
+		if s != nil && s.isStopping() {
+			s.counts.refusedStopping.Add(1)
+		}
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "The server is not ready.", http.StatusServiceUnavailable)
 		return
@@ -74,15 +77,9 @@ func (s *Server) answerFull(w http.ResponseWriter, r *http.Request, span *SpanEn
 // enter registers a request as a task that a later shutdown waits for. It reports false
 // if the server does not accept requests.
 func (s *Server) enter() bool {
-	if s.running() != nil {
+	if !s.begin() {
 		return false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.isStopping() {
-		return false
-	}
-	s.tasks.Add(1)
 	s.counts.open.Add(1)
 	return true
 }

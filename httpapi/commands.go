@@ -170,9 +170,6 @@ func (c *call) restricted(what string) *problem {
 
 // command executes a command, whose arguments are valid.
 func (c *call) command(ctx context.Context, do func(context.Context) (clients int, err error)) (*commandAnswer, *problem) {
-	if h := c.h.cfg.Server.Health(); !h.Ready && !h.Draining { // otherwise it may have shut down after a part was done
-		return nil, problemNotRunning.problem("The server has not started yet, or shuts down.").after(time.Second)
-	}
 	// A client that is gone does not interrupt a command of which a part is done.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.h.cfg.CommandTimeout)
 	defer cancel()

@@ -274,6 +274,15 @@ func (c *call) run() {
 		return
 	}
 	defer c.recover()
+	if c.op.effect {
+		// The bus must not stop between claiming an idempotency key and storing the answer.
+		release, err := h.cfg.Server.Hold()
+		if err != nil {
+			c.refuse(c.serverProblem(err))
+			return
+		}
+		defer release()
+	}
 	if c.op.effect && len(c.r.Header["Idempotency-Key"]) > 0 {
 		c.runOnce()
 		return

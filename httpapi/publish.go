@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -58,6 +59,7 @@ func (c *call) publishAll(batch bool) {
 	}
 	c.messages = len(d.posts)
 	if err != nil {
+		c.did = slices.ContainsFunc(receipts, func(r ignis.Receipt) bool { return r.Recipients > 0 || r.Err == nil })
 		c.refuse(c.partlySent(err, receipts, d.sizes))
 		return
 	}
@@ -138,7 +140,7 @@ func (c *call) partlySent(err error, receipts []ignis.Receipt, sizes []int) *pro
 func (c *call) serverProblem(err error) *problem {
 	switch {
 	case errors.Is(err, ignis.ErrNotRunning):
-		return problemNotRunning.problem("The server has not started yet, or has shut down.").after(time.Second)
+		return problemNotRunning.problem("The server has not started yet, or is shutting down. Nothing was done.").after(time.Second)
 	case c.r.Context().Err() != nil: // the client is gone, or the server shuts down
 		return problemNotRunning.problem("The request was canceled. Nothing was done.")
 	}

@@ -237,3 +237,19 @@ func TestSnapshotSource(t *testing.T) {
 		t.Errorf("%v, %d files are left", err, len(contents(t, out)))
 	}
 }
+
+// make build adds the revision even if GOFLAGS says otherwise, because operators tell servers apart
+// by it.
+func TestMakeBuild(t *testing.T) {
+	folder := t.TempDir()
+	clone(t, folder)
+	command(t, folder, "env", "-u", "MAKEFLAGS", "GOFLAGS=-buildvcs=false", "GOWORK=off", "make", "build")
+	info, err := buildinfo.ReadFile(filepath.Join(folder, "bin", program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	revision := strings.TrimSpace(command(t, folder, "git", "rev-parse", "HEAD"))
+	if !strings.Contains(info.String(), "vcs.revision="+revision+"\n") || info.Main.Version == "(devel)" {
+		t.Errorf("the program has the version %s and no revision %s:\n%s", info.Main.Version, revision, info)
+	}
+}

@@ -16,7 +16,7 @@ import (
 
 // benchCmd measures a server.
 type benchCmd struct {
-	URL      string  `name:"url" required:"" placeholder:"URL" help:"WebSocket address of the server, such as ws://127.0.0.1:8080/ws."`
+	URL      string  `name:"url" required:"" placeholder:"URL" help:"WebSocket address of the server, such as ws://127.0.0.1:8080/ws. wss:// is not supported: if a proxy terminates TLS, connect to the server directly."`
 	Clients  count   `default:"1000" placeholder:"N" help:"Number of clients (${default})."`
 	Rooms    count   `default:"1" placeholder:"N" help:"Number of rooms to which messages are sent in turn (${default}). With 1, this is ws-default, which every client is in. With more, each client joins one of the rooms bench-0000, bench-0001 and so on, and must be allowed to."`
 	Rate     float64 `default:"10" placeholder:"N" help:"Messages per second in all rooms together, from 0.001 to 100000 (${default})."`

@@ -54,6 +54,7 @@ func (c *benchCmd) Run(ctx context.Context, _ *kong.Context, std *stdio) error {
 		return err
 	}
 	defer b.herd.Close()
+	defer b.herd.Leave(context.WithoutCancel(ctx)) // also after an interrupt
 	if err := b.measure(ctx); err != nil {
 		return err
 	}

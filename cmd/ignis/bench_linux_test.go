@@ -157,6 +157,25 @@ func TestBenchClosedBefore(t *testing.T) {
 	}
 }
 
+// The clients close their connections, so that the server does not count them as lost. An interrupt
+// does not change that.
+func TestBenchClosesItsConnections(t *testing.T) {
+	t.Parallel()
+	p, address := serve(t, nil, "--dev", "--log-level", "info", "--metrics-listen", "127.0.0.1:0")
+	url := metricsURL(p)
+	for i, args := range [][]string{{"--duration", "100ms"}, {"--duration", "1h"}, {"--duration", "100ms", "--rooms", "3"}} {
+		b := start(t, nil, append([]string{"bench", "--url", "ws://" + address + "/ws", "--clients", "50"}, args...)...)
+		if args[1] == "1h" {
+			b.logged("deliveries/s")
+			b.signal(os.Interrupt)
+		}
+		if code := b.wait(); code != 0 {
+			t.Errorf("%q: exit code %d", args, code)
+		}
+		expectMetrics(t, url, fmt.Sprintf(`ignis_closes_total{cause="client closed",code="1000"} %d`, 50*(i+1)))
+	}
+}
+
 // An interrupt ends the measurement early, and the result so far is printed.
 func TestBenchInterrupted(t *testing.T) {
 	t.Parallel()

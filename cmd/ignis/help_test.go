@@ -19,7 +19,7 @@ func TestHelp(t *testing.T) {
 		"docs":         {"It needs no network and no server", "ignis docs --out public"},
 		"emit":         {"The event reaches the clients that are connected at that moment", "ignis emit "},
 		"listen":       {"Exit codes: 0 ended by a signal", "ignis listen "},
-		"bench":        {"An interrupt ends the measurement early", "ignis bench "},
+		"bench":        {"An interrupt ends the measurement early", "wss:// is not supported", "ignis bench "},
 		"cron next":    {"A note next to a time explains how a clock change affects it", patternHelp, "ignis cron next '"},
 		"cron explain": {patternHelp, "ignis cron explain '"},
 		"cron run":     {"Run it in as many processes", cronFileHelp},

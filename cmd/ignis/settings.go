@@ -26,7 +26,7 @@ type settings struct {
 	MaxClients countOrAuto `key:"limits.max_clients" live:"" default:"auto" group:"Limits" placeholder:"N" help:"Maximum number of open connections (${default}: the limit of file descriptors, less a reserve)."`
 
 	MaxClientsPerAddress countOrOff `key:"limits.max_clients_per_address" live:"" default:"4096" group:"Limits" placeholder:"N" help:"Maximum number of open connections from one network address, or IPv6 network of 64 bits (${default}); off for no limit. Behind a proxy, set --trusted-proxies. Loopback addresses are exempt from this and the other limits per address."`
-	MaxClientsPerUser    countOrOff `key:"limits.max_clients_per_user" live:"" default:"1000" group:"Limits" placeholder:"N" help:"Maximum number of connections of one user (${default}); off for no limit."`
+	MaxClientsPerUser    countOrOff `key:"limits.max_clients_per_user" live:"" default:"1000" group:"Limits" placeholder:"N" help:"Maximum number of connections of one user (${default}); off for no limit. Clients with loopback addresses are exempt."`
 	UserPolicy           userPolicy `key:"limits.user_policy" live:"" default:"refuse-new" group:"Limits" placeholder:"POLICY" help:"What to do when that limit is exceeded: close the new connection (refuse-new) or the user's oldest one (close-oldest) (${default})."`
 
 	UpgradeRate            countOrOff `key:"limits.upgrade_rate" live:"" default:"5000" group:"Limits" placeholder:"N" help:"Maximum number of new connections per second (${default}); off for no limit."`

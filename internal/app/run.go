@@ -72,6 +72,9 @@ func (a *App) Run(ctx context.Context) error {
 	helpers()
 	closeHTTP(hs, api, plain)
 	<-web.done
+	if n := a.server.Stats().RefusedStopping; n > 0 {
+		a.log.Info("clients were refused during the shutdown", "requests", n)
+	}
 	return errors.Join(err, server.err)
 }
 

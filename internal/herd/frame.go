@@ -25,6 +25,9 @@ const (
 	opPong  = 10
 )
 
+// closeNormal is the close code of an endpoint that has finished (RFC 6455, section 7.4.1).
+const closeNormal = 1000
+
 func (h *Herd) frame(c *conn, op byte, payload []byte) {
 	switch {
 	case op == opText && (c.phase == phaseIn || c.phase == phaseEntering):

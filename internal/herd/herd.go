@@ -5,6 +5,7 @@ package herd
 import (
 	"context"
 	"crypto/ecdh"
+	"encoding/binary"
 	"errors"
 	"net/netip"
 	"os"
@@ -254,6 +255,25 @@ func (h *Herd) Lost() (lost int64) {
 	}
 	h.expected = 0
 	return lost
+}
+
+// leaveTimeout is the longest time that Leave waits for the server.
+const leaveTimeout = 2 * time.Second
+
+// Leave closes the connections of all clients that read with 1000, so that the server does not count
+// them as lost, and waits until it has closed them, at most two seconds. Only Close may be called
+// afterwards.
+func (h *Herd) Leave(ctx context.Context) {
+	h.cfg.Tick, h.cfg.Heartbeat = nil, 0
+	text := appendFrame(nil, opClose, binary.BigEndian.AppendUint16(nil, closeNormal))
+	for _, c := range h.conns {
+		if c.phase == phaseIn {
+			h.write(c, text)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	_ = h.run(ctx, leaveTimeout, func() bool { return h.live <= 0 }) // Close closes the others
 }
 
 // Close closes all connections immediately.
