@@ -159,7 +159,7 @@ suite('the documentation', (use) => {
     await page.keyboard.press('Escape')
     await menu.waitFor({ state: 'hidden' })
     await page.keyboard.press('Enter')
-    await menu.getByRole('link', { name: 'Limits' }).click()
+    await menu.getByRole('link', { name: 'Limits', exact: true }).click()
     await page.waitForURL('**/limits.html')
     await page.locator('#contents summary').click()
     await page.locator('#contents a').last().click()
@@ -199,7 +199,7 @@ suite('the documentation', (use) => {
     const page = await docs('tokens.html', { viewport: narrow, javaScriptEnabled: false })
     assert.equal(await page.locator('#find').isVisible(), false)
     await page.getByRole('button', { name: 'Menu' }).click()
-    await page.locator('#pages').getByRole('link', { name: 'Limits' }).click()
+    await page.locator('#pages').getByRole('link', { name: 'Limits', exact: true }).click()
     await page.waitForURL('**/limits.html')
   })
 
