@@ -3,6 +3,7 @@ package sdktest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -306,6 +307,22 @@ func joinUndecidedLeft(p *play) {
 	c.undecided(m, "unavailable")
 	p.refused("r1", "unavailable", said)
 	p.leave("r1")
+	// The random delay may end before the client knows that the room was left. It knows when it joins
+	// another room.
+	p.room("b", "r2")
+	var joined *inbound
+	p.soon("a join of b", func() bool {
+		i := slices.IndexFunc(c.messages, func(m *inbound) bool { return m.Event == "join" && strings.Contains(string(m.Data), `"b"`) })
+		if i < 0 {
+			return false
+		}
+		joined, c.messages = c.messages[i], c.messages[i+1:]
+		return true
+	})
+	if strings.Contains(string(joined.Data), `"a"`) {
+		p.fail("a join of only b", joined.String())
+	}
+	c.ack(joined, joinData("b"))
 	p.never(absence, "no join of a room that was left", func() string {
 		for _, m := range c.messages {
 			if m.Event == "join" {
