@@ -92,7 +92,9 @@ func TestRefusedEnvelopes(t *testing.T) {
 	r := redistest.Start(t)
 	r.Do("acl", "setuser", "app", "on", ">secret", "+@all", "resetchannels",
 		"&ws:broadcast", "&ws:room:*", "&ws:client:*", "&ws:user:*")
-	n := run(t, impatient("redis://app:secret@"+r.Addr()), nil)
+	c := impatient("redis://app:secret@" + r.Addr())
+	c.ProbeTimeout = time.Minute // a busy machine is not a dead connection
+	n := run(t, c, nil)
 	for i := range uint64(3) { // in separate batches
 		if err := n.Publish("elsewhere", []byte("x")); err != nil {
 			t.Fatal(err)
