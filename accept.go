@@ -90,7 +90,7 @@ func (s *Server) accept(r *http.Request) (a Accepted, refused *ws.HandshakeError
 	}
 	text := "The server cannot accept connections at the moment."
 	status := http.StatusInternalServerError
-	if e, ok := errors.AsType[*Error](err); ok && e != nil {
+	if e := asError(err); e != nil {
 		text, status = e.Error(), e.status()
 	}
 	reason := reasonRefused

@@ -156,7 +156,7 @@ func (c *session) callAuthenticate(ctx context.Context, cred *Credentials) (who 
 // refuseFor closes a client for an error of Authenticate or AgreeKeys. In protocol 2, an *Error in err is
 // sent to the client, and otherwise text: the texts of protocol 1 are fixed.
 func (c *session) refuseFor(err error, text string, code uint16) {
-	if e, ok := errors.AsType[*Error](err); ok && e != nil && c.version() >= 2 {
+	if e := asError(err); e != nil && c.version() >= 2 {
 		c.refuseWith(frame(wire.Message{Event: wire.EventError, Data: forClient(e).Encode()}).Own(), code)
 		return
 	}

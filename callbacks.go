@@ -130,11 +130,16 @@ func (c *session) callbackFailed(name string, err error) {
 // abandoned reports, and logs, that a callback failed only because the client disconnected, which ends
 // the context of its callbacks.
 func (c *session) abandoned(ctx context.Context, name string, err error) bool {
-	if err == nil || ctx.Err() == nil || !errors.Is(err, context.Canceled) {
+	if !canceled(ctx, err) {
 		return false
 	}
 	c.server.cfg.Logger.Debug(name+" was canceled: the client has disconnected", "client", c.member.ID)
 	return true
+}
+
+// canceled reports whether a callback failed because its context has ended.
+func canceled(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && errors.Is(err, context.Canceled)
 }
 
 // samples selects the calls of OnMessage that are measured. Reading the clock twice for each

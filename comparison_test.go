@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/ignis-go/ignis/internal/docsite"
 )
 
 var (
@@ -74,7 +76,7 @@ func TestComparisonSources(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if anchor != "" && !hasSection(string(page), anchor) {
+		if anchor != "" && !docsite.OutlineOf(page).Anchors[anchor] {
 			t.Errorf("%s has no section #%s", file, anchor)
 		}
 	}
@@ -83,17 +85,6 @@ func TestComparisonSources(t *testing.T) {
 			t.Errorf("%s is not defined", name)
 		}
 	}
-}
-
-// hasSection reports whether a page has a heading with an anchor.
-func hasSection(page, anchor string) bool {
-	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(page, -1) {
-		plain := regexp.MustCompile(`[^\w -]`).ReplaceAllString(strings.ToLower(m[1]), "")
-		if strings.ReplaceAll(plain, " ", "-") == anchor {
-			return true
-		}
-	}
-	return false
 }
 
 // The figures in docs/comparison.md are those of the pages that they link to.

@@ -224,11 +224,18 @@ func repository(t *testing.T) (files []string) {
 // Links between the documents lead to files and sections that exist. Package docsite checks those of
 // the documentation, too, as they are on the site.
 func TestLinks(t *testing.T) {
+	outlines := make(map[string]docsite.Outline)
+	outline := func(file string) docsite.Outline {
+		if _, ok := outlines[file]; !ok {
+			outlines[file] = docsite.OutlineOf([]byte(source(t, file)))
+		}
+		return outlines[file]
+	}
 	for _, file := range repository(t) {
 		if filepath.Ext(file) != ".md" {
 			continue
 		}
-		for _, link := range docsite.OutlineOf([]byte(source(t, file))).Links {
+		for _, link := range outline(file).Links {
 			u, err := url.Parse(link)
 			if err != nil || u.Scheme != "" && u.Host == "" && u.Scheme != "mailto" {
 				t.Errorf("%s: malformed link %s: %v", file, link, err)
@@ -245,7 +252,7 @@ func TestLinks(t *testing.T) {
 				t.Errorf("%s: %v", file, err)
 				continue
 			}
-			if u.Fragment != "" && !docsite.OutlineOf([]byte(source(t, target))).Anchors[u.Fragment] {
+			if u.Fragment != "" && !outline(target).Anchors[u.Fragment] {
 				t.Errorf("%s: %s has no section #%s", file, target, u.Fragment)
 			}
 		}

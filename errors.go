@@ -84,11 +84,17 @@ func (e *Error) code() wire.ErrorCode {
 	return e.Code
 }
 
+// asError returns the [*Error] that err is or wraps, or nil if there is none.
+func asError(err error) *Error {
+	e, _ := errors.AsType[*Error](err)
+	return e
+}
+
 // undecided reports whether err says that the application cannot decide at the moment,
 // as opposed to a refusal.
 func undecided(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	if !ok || e == nil {
+	e := asError(err)
+	if e == nil {
 		return false
 	}
 	switch e.code() {
@@ -100,8 +106,8 @@ func undecided(err error) bool {
 
 // decided reports whether err is a refusal by the application, as opposed to a failure.
 func decided(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && e != nil && e.code() != wire.CodeInternal && !undecided(err)
+	e := asError(err)
+	return e != nil && e.code() != wire.CodeInternal && !undecided(err)
 }
 
 // status returns the HTTP status that corresponds to the code.
@@ -127,7 +133,7 @@ func (e *Error) status() int {
 
 // forClient returns the part of an application's error that is sent to clients.
 func forClient(err error) wire.ErrorData {
-	if e, ok := errors.AsType[*Error](err); ok && e != nil {
+	if e := asError(err); e != nil {
 		return wire.ErrorData{Message: e.Error(), Code: e.code()}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -146,7 +146,7 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 		return expires, err
 	case errors.Is(err, ErrUnauthenticated):
 		s.info("refresh refused", "client", c.member.ID, "user", was.UserID, "error", err)
-		if e, ok := errors.AsType[*Error](err); ok && e != nil {
+		if asError(err) != nil {
 			return expires, err // with a text that is meant for the client
 		}
 		return expires, fmt.Errorf("%w: %w", errRejected, err)

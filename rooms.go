@@ -103,7 +103,7 @@ func (j *joining) enter(ctx context.Context, rooms []string) {
 	s, c := j.server, j.client
 	collecting, byRules := refusal.Collect(ctx)
 	allowed, err := c.allowedRooms(collecting, c.who(), slices.Clone(rooms))
-	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if canceled(ctx, err) {
 		return // the client has disconnected, so nobody has refused it anything
 	}
 	said := saidAboutRooms(err)
@@ -135,7 +135,7 @@ func saidAboutRooms(err error) wire.ErrorData {
 		return wire.ErrorData{}
 	}
 	said := wire.ErrorData{Code: forClient(err).Code}
-	if e, ok := errors.AsType[*Error](err); ok && e != nil {
+	if e := asError(err); e != nil {
 		said.Message = e.Message
 	}
 	return said
@@ -212,7 +212,7 @@ func (c *session) lostRooms(ctx context.Context, id *Client) ([]string, error) {
 		return nil, nil
 	}
 	allowed, err := c.allowedRooms(ctx, id, slices.Clone(rooms))
-	if e, refused := errors.AsType[*Error](err); err != nil && (!refused || e == nil || undecided(err)) {
+	if err != nil && (asError(err) == nil || undecided(err)) {
 		return nil, err
 	}
 	return slices.DeleteFunc(rooms, func(room string) bool { return slices.Contains(allowed, room) }), nil

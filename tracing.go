@@ -163,8 +163,8 @@ func (c *session) spanEnd(kind SpanKind, err error) SpanEnd {
 		}
 		return result
 	}
-	e, ok := errors.AsType[*Error](err)
-	if !ok || e == nil {
+	e := asError(err)
+	if e == nil {
 		return SpanEnd{Err: err}
 	}
 	result := SpanEnd{Outcome: string(e.code())}

@@ -2,16 +2,15 @@
 package deploy_test
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/logtest"
 )
 
 // patience is the maximum time that a test waits for something.
@@ -73,28 +72,10 @@ func write(t *testing.T, path, text string, mode os.FileMode) {
 	}
 }
 
-// outputOf is the output of a process, which tests read while it runs.
-type outputOf struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *outputOf) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *outputOf) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
 // run starts a command, which the end of the test kills, and waits until it prints text.
-func run(t *testing.T, cmd *childproc.Cmd, text string) (output *outputOf) {
+func run(t *testing.T, cmd *childproc.Cmd, text string) (output *logtest.Log) {
 	t.Helper()
-	output = &outputOf{}
+	output = &logtest.Log{}
 	cmd.Stdout, cmd.Stderr = output, output
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -107,7 +88,7 @@ func run(t *testing.T, cmd *childproc.Cmd, text string) (output *outputOf) {
 	})
 	timeout, tick := time.After(patience), time.NewTicker(20*time.Millisecond)
 	defer tick.Stop()
-	for !strings.Contains(output.String(), text) {
+	for !output.Has(text) {
 		select {
 		case <-tick.C:
 		case <-ended:

@@ -10,28 +10,17 @@ import (
 	"testing"
 
 	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/doctest"
 )
 
-// section returns a section of a page, without the others.
-func section(t *testing.T, page, title string) string {
+// commands returns the commands in a section of a page.
+func commands(t *testing.T, page, title string) (all string) {
 	t.Helper()
-	_, text, ok := strings.Cut(read(t, "../docs/"+page), "\n## "+title+"\n")
-	if !ok {
-		t.Fatalf("docs/%s has no section %q", page, title)
-	}
-	text, _, _ = strings.Cut(text, "\n## ")
-	return text
-}
-
-// commands returns the commands in a text.
-func commands(t *testing.T, text string) string {
-	t.Helper()
-	var all string
-	for _, m := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(text, -1) {
-		all += m[1]
+	for _, b := range doctest.Blocks(doctest.Section(t, doctest.Read(t, "docs/"+page), title), "sh") {
+		all += b.Text
 	}
 	if all == "" {
-		t.Fatalf("there are no commands in %s", text)
+		t.Fatalf("docs/%s has no commands in the section %q", page, title)
 	}
 	return all
 }
@@ -39,7 +28,7 @@ func commands(t *testing.T, text string) string {
 // cloneAsDocumented clones a repository with the command in docs/releasing.md.
 func cloneAsDocumented(t *testing.T, folder, repository string) {
 	t.Helper()
-	clone, _, _ := strings.Cut(commands(t, section(t, "releasing.md", "Reproduce a release")), "\n")
+	clone, _, _ := strings.Cut(commands(t, "releasing.md", "Reproduce a release"), "\n")
 	if !strings.Contains(clone, "https://github.com/ignis-go/ignis") {
 		t.Fatalf("%s clones another repository", clone)
 	}
@@ -50,8 +39,8 @@ func cloneAsDocumented(t *testing.T, folder, repository string) {
 // The commands for downloads work, and the pages name the files that exist.
 func testDocs(t *testing.T, out string) {
 	home := t.TempDir()
-	install := "HOME=" + home + "\n" + commands(t, section(t, "install.md", "Archives"))
-	verify := commands(t, section(t, "releasing.md", "Verify a download"))
+	install := "HOME=" + home + "\n" + commands(t, "install.md", "Archives")
+	verify := commands(t, "releasing.md", "Verify a download")
 	download := t.TempDir()
 	command(t, out, "sh", "-ec", `cp -- * "$0"`, download)
 	command(t, download, "sh", "-ec", install)
@@ -68,7 +57,7 @@ func testDocs(t *testing.T, out string) {
 			t.Errorf("the commands do not print %q:\n%s", want, text)
 		}
 	}
-	for line := range strings.Lines(commands(t, section(t, "install.md", "Packages"))) {
+	for line := range strings.Lines(commands(t, "install.md", "Packages")) {
 		if !strings.Contains(read(t, "scripts/postinstall"), line) {
 			t.Errorf("docs/install.md says %q after the installation of a package, but the package does not", line)
 		}

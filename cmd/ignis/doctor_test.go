@@ -178,9 +178,7 @@ func TestDoctorPublicTLS(t *testing.T) {
 func TestDoctorHAProxy(t *testing.T) {
 	t.Parallel()
 	program(t, "haproxy")
-	ca := certtest.NewAuthority(t, "test")
-	pair := ca.Issue(t, certtest.Options{Name: "example.com"})
-	pem := file(t, t.TempDir(), "example.pem", string(pair.Cert)+string(pair.Key))
+	ca, pem := proxyPEM(t)
 	_, address := serve(t, nil, "--trusted-proxies", "127.0.0.1", "--jwt-secret-file", secretFile(t))
 	f := haproxy(t, 0, ca, "8080", [2]string{address, address}, "/etc/haproxy/example.pem", pem, "timeout tunnel 90s", "timeout tunnel 2s")
 	env := []string{"SSL_CERT_FILE=" + writeFile(t, "ca", string(ca.PEM))}

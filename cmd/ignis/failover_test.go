@@ -9,7 +9,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/ignis-go/ignis/internal/certtest"
 	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
@@ -93,9 +92,7 @@ func TestNginxServersFail(t *testing.T) {
 func TestHAProxyServersFail(t *testing.T) {
 	t.Parallel()
 	program(t, "haproxy")
-	ca := certtest.NewAuthority(t, "test")
-	pair := ca.Issue(t, certtest.Options{Name: "example.com"})
-	pem := file(t, t.TempDir(), "example.pem", string(pair.Cert)+string(pair.Key))
+	ca, pem := proxyPEM(t)
 	addresses := [2]string{fixedAddress(t, "127.0.2.1"), fixedAddress(t, "127.0.2.2")}
 	failsOver(t, addresses[:], nil, func() *front {
 		return haproxy(t, 0, ca, "8080", addresses, "/etc/haproxy/example.pem", pem)

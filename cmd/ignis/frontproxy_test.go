@@ -211,7 +211,7 @@ func TestNginxSeveralServers(t *testing.T) {
 	pairs := []string{oneServer(t), documented(t, "nginx", 1)}
 	var servers []*process
 	for i := range 3 {
-		p, address := serve(t, nil, "--trusted-proxies", "127.0.0.1", "--jwt-secret-file", secretFile(t), "--log-level", "debug")
+		p, address := serve(t, nil, behindProxy(t)...)
 		servers = append(servers, p)
 		pairs = append(pairs, fmt.Sprintf("10.0.0.1%d:8080", 1+i), address)
 	}
@@ -267,18 +267,35 @@ func haproxy(t *testing.T, n int, ca *certtest.Authority, port string, servers [
 	})
 }
 
+// behindProxy returns the flags of a server that trusts a proxy on this machine.
+func behindProxy(t *testing.T) []string {
+	t.Helper()
+	return []string{"--trusted-proxies", "127.0.0.1", "--jwt-secret-file", secretFile(t), "--log-level", "debug"}
+}
+
+// twoBehind starts two servers that trust a proxy.
+func twoBehind(t *testing.T, start func(args ...string) (*process, string)) (servers []*process, addresses [2]string) {
+	t.Helper()
+	for i := range addresses {
+		p, address := start(behindProxy(t)...)
+		servers, addresses[i] = append(servers, p), address
+	}
+	return servers, addresses
+}
+
+// proxyPEM writes the certificate and the key of example.com to one file, as HAProxy wants them.
+func proxyPEM(t *testing.T) (ca *certtest.Authority, name string) {
+	t.Helper()
+	ca = certtest.NewAuthority(t, "test")
+	pair := ca.Issue(t, certtest.Options{Name: "example.com"})
+	return ca, file(t, t.TempDir(), "example.pem", string(pair.Cert)+string(pair.Key))
+}
+
 func TestHAProxy(t *testing.T) {
 	t.Parallel()
 	program(t, "haproxy")
-	ca := certtest.NewAuthority(t, "test")
-	pair := ca.Issue(t, certtest.Options{Name: "example.com"})
-	pem := file(t, t.TempDir(), "example.pem", string(pair.Cert)+string(pair.Key))
-	var servers []*process
-	var addresses [2]string
-	for i := range addresses {
-		p, address := serve(t, nil, "--trusted-proxies", "127.0.0.1", "--jwt-secret-file", secretFile(t), "--log-level", "debug")
-		servers, addresses[i] = append(servers, p), address
-	}
+	ca, pem := proxyPEM(t)
+	servers, addresses := twoBehind(t, func(args ...string) (*process, string) { return serve(t, nil, args...) })
 	haproxy(t, 0, ca, "8080", addresses, "/etc/haproxy/example.pem", pem).check(servers...)
 }
 
@@ -286,12 +303,9 @@ func TestHAProxyWithoutTLS(t *testing.T) {
 	t.Parallel()
 	program(t, "haproxy")
 	ca, cert, key := tlsPair(t)
-	var servers []*process
-	var addresses [2]string
-	for i := range addresses {
-		p, address := serveTLS(t, cert, key, nil, "--proxy-protocol", "--trusted-proxies", "127.0.0.1", "--jwt-secret-file", secretFile(t), "--log-level", "debug")
-		servers, addresses[i] = append(servers, p), address
-	}
+	servers, addresses := twoBehind(t, func(args ...string) (*process, string) {
+		return serveTLS(t, cert, key, nil, append(args, "--proxy-protocol")...)
+	})
 	haproxy(t, 1, ca, "8443", addresses).check(servers...)
 }
 
@@ -299,12 +313,7 @@ func TestCaddy(t *testing.T) {
 	t.Parallel()
 	program(t, "caddy")
 	ca, cert, key := tlsPair(t)
-	var servers []*process
-	var addresses [2]string
-	for i := range addresses {
-		p, address := serve(t, nil, "--trusted-proxies", "127.0.0.1", "--jwt-secret-file", secretFile(t), "--log-level", "debug")
-		servers, addresses[i] = append(servers, p), address
-	}
+	servers, addresses := twoBehind(t, func(args ...string) (*process, string) { return serve(t, nil, args...) })
 	caddy(t, ca, cert, key, addresses).check(servers...)
 }
 

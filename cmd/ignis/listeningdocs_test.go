@@ -117,29 +117,10 @@ func TestListeningQuotes(t *testing.T) {
 			t.Errorf("a page quotes %q, which is not in the code", m[1])
 		}
 	}
+	flags := serveFlags(t)
 	for _, m := range regexp.MustCompile("`(--[a-z-]+)").FindAllStringSubmatch(page, -1) {
-		if !hasFlag(t, m[1]) {
+		if !flags[m[1]] {
 			t.Errorf("a page names the flag %s, which does not exist", m[1])
 		}
 	}
-}
-
-// hasFlag reports whether ignis serve has a flag.
-func hasFlag(t *testing.T, name string) bool {
-	t.Helper()
-	parser, err := newParser(&stdio{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, node := range parser.Model.Children {
-		if node.Name != "serve" {
-			continue
-		}
-		for _, f := range node.Flags {
-			if "--"+f.Name == name {
-				return true
-			}
-		}
-	}
-	return false
 }

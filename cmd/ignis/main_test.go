@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -85,12 +84,8 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 
 func TestEveryFlagHasAVariable(t *testing.T) {
 	t.Parallel()
-	parser, err := newParser(&stdio{out: io.Discard, err: io.Discard})
-	if err != nil {
-		t.Fatal(err)
-	}
 	seen := 0
-	err = kong.Visit(parser.Model.Node, func(v kong.Visitable, next kong.Next) error {
+	err := kong.Visit(model(t).Node, func(v kong.Visitable, next kong.Next) error {
 		if f, ok := v.(*kong.Flag); ok && f.Name != "help" {
 			seen++
 			want := "IGNIS_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))

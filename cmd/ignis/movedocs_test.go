@@ -125,6 +125,7 @@ func TestMoveNames(t *testing.T) {
 	t.Parallel()
 	api, webhooks, configuration := doctest.Read(t, "docs/http-api.md"), doctest.Read(t, "docs/webhooks.md"), doctest.Read(t, "docs/configuration.md")
 	quoted := regexp.MustCompile("`([^`\n]+)`")
+	flags := serveFlags(t)
 	eachMovePage(t, func(t *testing.T, page, _ string) {
 		for _, m := range regexp.MustCompile(`/v1/([a-z]+(?:/[a-z]+)?)`).FindAllStringSubmatch(page, -1) {
 			if !strings.Contains(api, "/v1/"+m[1]) {
@@ -132,7 +133,7 @@ func TestMoveNames(t *testing.T) {
 			}
 		}
 		for _, m := range regexp.MustCompile("`(--[a-z-]+)").FindAllStringSubmatch(page, -1) {
-			if !hasFlag(t, m[1]) {
+			if !flags[m[1]] {
 				t.Errorf("there is no flag %s", m[1])
 			}
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -67,21 +68,36 @@ var othersFlags = []string{"--ulimit", "--sysctl", "--allowed-unsafe-sysctls", "
 // allFlags returns the flags of all commands.
 func allFlags(t *testing.T) map[string]bool {
 	t.Helper()
-	parser, err := newParser(&stdio{})
-	if err != nil {
-		t.Fatal(err)
+	return flagsBelow(model(t).Node)
+}
+
+// serveFlags returns the flags of ignis serve.
+func serveFlags(t *testing.T) map[string]bool {
+	t.Helper()
+	return flagsBelow(serveNode(t))
+}
+
+// serveNode returns the command serve.
+func serveNode(t *testing.T) *kong.Node {
+	t.Helper()
+	for _, node := range model(t).Children {
+		if node.Name == "serve" {
+			return node
+		}
 	}
+	t.Fatal("there is no command serve")
+	return nil
+}
+
+// flagsBelow returns the flags of a command and of those below it.
+func flagsBelow(n *kong.Node) map[string]bool {
 	flags := make(map[string]bool)
-	var add func(*kong.Node)
-	add = func(n *kong.Node) {
-		for _, f := range n.Flags {
-			flags["--"+f.Name] = true
-		}
-		for _, child := range n.Children {
-			add(child)
-		}
+	for _, f := range n.Flags {
+		flags["--"+f.Name] = true
 	}
-	add(parser.Model.Node)
+	for _, child := range n.Children {
+		maps.Copy(flags, flagsBelow(child))
+	}
 	return flags
 }
 

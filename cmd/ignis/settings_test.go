@@ -74,17 +74,9 @@ func writeFile(t *testing.T, name, text string) string {
 // Every flag of ignis serve is a key of the file, and the model knows its name, its
 // variable and its default.
 func TestEveryFlagIsAKey(t *testing.T) {
-	parser, err := newParser(&stdio{out: io.Discard, err: io.Discard})
-	if err != nil {
-		t.Fatal(err)
-	}
 	flags := make(map[string]*kong.Flag)
-	for _, node := range parser.Model.Children {
-		if node.Name == "serve" {
-			for _, f := range node.Flags {
-				flags[f.Name] = f
-			}
-		}
+	for _, f := range serveNode(t).Flags {
+		flags[f.Name] = f
 	}
 	for _, k := range settingsModel(t).Keys() {
 		if k.Flag == "" {

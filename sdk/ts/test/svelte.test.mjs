@@ -1,17 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { container } from './support/dom.mjs'
-import { fakeServer, settle } from './support/automatic.mjs'
+import { settle, start } from './support/automatic.mjs'
 import { Chat, flushSync, get, ignisStore, mount, roomStore, unmount } from './support/svelte.mjs'
-import { Client } from '../dist/index.js'
-
-async function start(t, options) {
-  const server = fakeServer(options)
-  const client = new Client('ws://fake', { WebSocket: server.WebSocket, reconnect: { minDelay: 1, maxDelay: 1 } })
-  t.after(() => client.close())
-  await client.connect()
-  return { server, client }
-}
 
 async function show(props) {
   const element = container()

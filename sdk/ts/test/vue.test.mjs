@@ -1,19 +1,10 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { container } from './support/dom.mjs'
-import { fakeServer, settle } from './support/automatic.mjs'
+import { settle, start } from './support/automatic.mjs'
 import { createApp, createSSRApp, effectScope, h, ref } from 'vue'
 import { renderToString } from 'vue/server-renderer'
-import { Client } from '../dist/index.js'
 import { useEvents, useIgnis, useRoom } from '../dist/vue.js'
-
-async function start(t, options) {
-  const server = fakeServer(options)
-  const client = new Client('ws://fake', { WebSocket: server.WebSocket, reconnect: { minDelay: 1, maxDelay: 1 } })
-  t.after(() => client.close())
-  await client.connect()
-  return { server, client }
-}
 
 /** Shows a component, and returns its element and the function that removes it. */
 async function show(t, component) {

@@ -1,6 +1,17 @@
 // A server without a network: it accepts every client and every room, and answers every request,
 // in protocol 2.
 
+import { Client } from '../../dist/index.js'
+
+/** Returns a server and a client that is connected to it, until the test ends. */
+export async function start(t, options) {
+  const server = fakeServer(options)
+  const client = new Client('ws://fake', { WebSocket: server.WebSocket, reconnect: { minDelay: 1, maxDelay: 1 } })
+  t.after(() => client.close())
+  await client.connect()
+  return { server, client }
+}
+
 /** Returns a server and the WebSocket class that reaches it. */
 export function fakeServer({ refuse = [], close, protocol = 2, said } = {}) {
   const server = { WebSocket: FakeWebSocket, refuse, close, frames: [], sockets: new Set(), emit, drop, sent }
