@@ -98,6 +98,9 @@ func TestServerWithJWKS(t *testing.T) {
 	wg.Go(func() { _ = tokens.Run(ctx) })
 	defer wg.Wait()
 	defer cancel()
+	if err := tokens.Reload(ctx); err != nil { // Run may not have begun yet
+		t.Fatal(err)
+	}
 	srv := ignistest.NewServer(t, ignis.Config{
 		Authenticate: tokens.Authenticate, ValidateRooms: tokens.ValidateRooms, Logger: slog.New(slog.DiscardHandler),
 		AuthFailureRate: -1, // or else the server would refuse most of the forged tokens itself

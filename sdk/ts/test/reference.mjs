@@ -4,13 +4,14 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { WebSocket } from 'ws'
 import { Client } from '../dist/index.js'
+import { servePages, skip, startChromium } from './support/chromium.mjs'
 import { startProxy } from './support/server.mjs'
 import { freePort } from './support/port.mjs'
 
@@ -59,6 +60,7 @@ test('rooms, messages and reconnecting with the original Ignis', { timeout: 30_0
     const arrived = new Promise((resolve) => rooms[1].on('say', (data, { room }) => resolve(got.push([data.text, data.from.userId, room]))))
     // Without answers, the only way to know that both have joined is to try.
     const timer = setInterval(() => rooms[0].send('say', { text: `hi ${round}` }).catch(() => {}), 50)
+    t.after(() => clearInterval(timer))
     await arrived
     clearInterval(timer)
     assert.deepEqual(got[0], [`hi ${round}`, 'ann', 'lobby'])
@@ -76,4 +78,39 @@ test('the original Ignis refuses credentials', { timeout: 30_000 }, async (t) =>
   const { port } = await startReference(t)
   const client = new Client(`ws://127.0.0.1:${port}/ws`, { WebSocket, credentials: { refuse: true } })
   await assert.rejects(client.connect(), { code: 'rejected', closeCode: 4003 })
+})
+
+test('the page in the README chats through the original Ignis in Chromium', { timeout: 60_000, skip }, async (t) => {
+  const proxy = await startProxy(t, await startReference(t))
+  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
+  const page = /```html\n([\s\S]*?)```/
+    .exec(readme)[1]
+    .replace('http://127.0.0.1:8080/ignis.js', 'dist/ignis.js')
+    .replace('ws://127.0.0.1:8080/ws', proxy.url)
+  const origin = await servePages(t, page)
+  const open = await startChromium(t)
+  const tabs = [await open(origin, { apart: true }), await open(origin, { apart: true })]
+  const write = (tab, message) =>
+    tab.evaluate((message) => {
+      const field = document.getElementById('text')
+      field.value = message
+      field.dispatchEvent(new Event('change'))
+    }, message)
+  const shows = (tab, message) => tab.until((message) => document.getElementById('messages').innerText.includes(message), message)
+  for (const word of ['before', 'after']) {
+    for (const tab of tabs) await tab.until(() => client.state === 'connected')
+    // Without answers, the only way to know that both have joined is to try.
+    const timer = setInterval(() => write(tabs[0], word).catch(() => {}), 100)
+    t.after(() => clearInterval(timer))
+    await shows(tabs[1], word)
+    clearInterval(timer)
+    await write(tabs[1], `${word} an answer`)
+    await shows(tabs[0], `${word} an answer`)
+    if (word === 'before') {
+      proxy.refuse = true // the network is gone
+      proxy.cut()
+      for (const tab of tabs) await tab.until(() => client.state !== 'connected')
+      proxy.refuse = false
+    }
+  }
 })

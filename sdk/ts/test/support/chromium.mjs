@@ -91,12 +91,12 @@ function createTab(call) {
   return tab
 }
 
-/** Serves the files of dist, and an empty page for every other path. Returns its origin. */
-export async function servePages(t) {
+/** Serves the files of dist, and the page for every other path. Returns its origin. */
+export async function servePages(t, page = '<!doctype html><title>test</title>') {
   const server = http.createServer(({ url }, response) => {
     const module = /^\/dist\/\w+\.js$/.test(url)
     response.setHeader('Content-Type', module ? 'text/javascript' : 'text/html')
-    response.end(module ? readFileSync(new URL('../..' + url, import.meta.url)) : '<!doctype html><title>test</title>')
+    response.end(module ? readFileSync(new URL('../..' + url, import.meta.url)) : page)
   })
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.after(() => {
