@@ -75,14 +75,9 @@ func TestRefusals(t *testing.T) {
 func TestUnknownMaster(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartSentinel(t, 1)
-	c := impatient(strings.Replace(s.URL(), redistest.MasterSet, "another", 1))
-	c.StartTimeout = 3 * time.Second
-	bus, err := redisbus.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = bus.Run(t.Context(), func() {}, func(...[]byte) {})
-	if err == nil || !strings.Contains(err.Error(), `no master "another"`) {
+	const want = `no master "another"`
+	err := failToStart(t, impatient(strings.Replace(s.URL(), redistest.MasterSet, "another", 1)), want)
+	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Run = %v", err)
 	}
 }

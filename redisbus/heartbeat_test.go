@@ -103,12 +103,8 @@ func TestSubscriptionThatNeverWorks(t *testing.T) {
 	t.Parallel()
 	f := redistest.Pretend(t)
 	f.Answer("PUBLISH", ":0\r\n") // accepts messages without delivering them
-	c := redisbus.Config{URL: f.URL(), StartTimeout: time.Second, ProbeTimeout: 100 * time.Millisecond, Logger: discard()}
-	bus, err := redisbus.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = bus.Run(t.Context(), func() { t.Error("ready") }, func(...[]byte) {})
+	c := redisbus.Config{URL: f.URL(), ProbeTimeout: 100 * time.Millisecond}
+	err := failToStart(t, c, redisbus.ErrDeadSubscription.Error())
 	if !errors.Is(err, redisbus.ErrDeadSubscription) {
 		t.Errorf("Run = %v", err)
 	}

@@ -35,6 +35,26 @@ func impatient(url string) redisbus.Config {
 	return redisbus.Config{URL: url, ProbeInterval: 100 * time.Millisecond, ProbeTimeout: 3 * time.Second}
 }
 
+// failToStart runs a bus that does not become ready, and returns its error. Unless the error
+// contains want, it tries again with longer start timeouts, because a busy machine may not have
+// got as far.
+func failToStart(t *testing.T, c redisbus.Config, want string) error {
+	t.Helper()
+	c.Logger = discard()
+	var err error
+	for _, c.StartTimeout = range []time.Duration{300 * time.Millisecond, 3 * time.Second, 30 * time.Second} {
+		bus, e := redisbus.New(c)
+		if e != nil {
+			t.Fatal(e)
+		}
+		err = bus.Run(t.Context(), func() { t.Error("ready") }, func(...[]byte) {})
+		if err == nil || strings.Contains(err.Error(), want) {
+			break
+		}
+	}
+	return err
+}
+
 // each returns a receive function that calls f with each envelope.
 func each(f func([]byte)) func(...[]byte) {
 	return func(envelopes ...[]byte) {

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
@@ -87,14 +86,9 @@ func TestNonsenseFromRedis(t *testing.T) {
 func TestNonsenseAtStart(t *testing.T) {
 	server := redistest.Pretend(t)
 	server.Answer("SUBSCRIBE", "+OK\r\n")
-	c := impatient(server.URL())
-	c.StartTimeout = time.Second
-	bus, err := redisbus.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = bus.Run(t.Context(), func() { t.Error("ready") }, func(...[]byte) {})
-	if err == nil || !strings.Contains(err.Error(), `: redis: unexpected reply to SUBSCRIBE: +"OK"`) {
+	const want = `: redis: unexpected reply to SUBSCRIBE: +"OK"`
+	err := failToStart(t, impatient(server.URL()), want)
+	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Run = %v", err)
 	}
 }

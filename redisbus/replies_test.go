@@ -78,9 +78,8 @@ func TestErrorReplies(t *testing.T) {
 }
 
 func checkVerdict(t *testing.T, f *redistest.Pretender, url, column string, means byte, reply string) {
-	c := redisbus.Config{URL: url, ProbeInterval: 10 * time.Millisecond, StartTimeout: 300 * time.Millisecond}
+	c := redisbus.Config{URL: url, ProbeInterval: 10 * time.Millisecond}
 	if means == 'w' || column == "publish" {
-		c.StartTimeout = 0
 		n := run(t, c, nil)
 		if column == "publish" {
 			n.publish("x")
@@ -97,17 +96,9 @@ func checkVerdict(t *testing.T, f *redistest.Pretender, url, column string, mean
 		}
 		return
 	}
-	c.Logger = discard()
-	bus, err := redisbus.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if means == 'g' {
-		// Without a refusal, this would take the start timeout of 30 seconds.
-		c.StartTimeout = 0
-	}
-	err = bus.Run(t.Context(), func() { t.Error("ready") }, func(...[]byte) {})
-	if err == nil || !strings.Contains(err.Error(), strings.TrimPrefix(reply, "ERR ")) || !strings.Contains(err.Error(), f.Addr()) {
+	reply = strings.TrimPrefix(reply, "ERR ")
+	err := failToStart(t, c, reply)
+	if err == nil || !strings.Contains(err.Error(), reply) || !strings.Contains(err.Error(), f.Addr()) {
 		t.Fatalf("Run = %v, want Redis' reply and the address", err)
 	}
 	if refused := !strings.Contains(err.Error(), "not ready after"); refused != (means == 'g') {
