@@ -121,6 +121,7 @@ func TestAuthFailuresWhileWaiting(t *testing.T) {
 			_, _, p := n.attempt("192.0.2.1:1")
 			p.sendCredentials("ann", "bad")
 			list = append(list, p)
+			synctest.Wait() // Authenticate is called in this order
 		}
 		_, _, other := n.attempt("192.0.2.2:1")
 		other.sendCredentials("bob", "good")

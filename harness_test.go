@@ -43,6 +43,7 @@ type node struct {
 	*ignis.Server
 	t        testing.TB
 	patience time.Duration // limits every wait; fake time in a bubble
+	bubble   bool          // the server runs in a bubble
 	dial     func(ctx context.Context, network, addr string) (net.Conn, error)
 	log      *logtest.Log
 	stop     context.CancelFunc // ends Run
@@ -104,10 +105,19 @@ func start(t testing.TB, cfg ignis.Config, prepare ...func(*ignis.Server)) *node
 func startMem(t testing.TB, cfg ignis.Config, prepare ...func(*ignis.Server)) *node {
 	t.Helper()
 	n := newNode(t, cfg, prepare...)
-	n.patience = 24 * time.Hour
+	n.patience, n.bubble = 24*time.Hour, true
 	n.listen()
 	<-n.Ready()
 	return n
+}
+
+// Stats returns the statistics of the server. In a bubble, it first waits until the server has
+// nothing to do, because a client may receive a message before the server counts it.
+func (n *node) Stats() ignis.Stats {
+	if n.bubble {
+		synctest.Wait()
+	}
+	return n.Server.Stats()
 }
 
 // listen makes n reachable through pipes.
