@@ -8,10 +8,10 @@ BENCH ?= .
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: ## run the tests with the race detector; installs what they need, if possible
+test: ## run the tests with the race detector, except those that take long; installs what they need, if possible
 	@scripts/test.sh
 
-test-extra: ## run the tests of acmetest, bench, cron/difftest, release and tools, check the Compose file and the Kubernetes manifests, and test cron in every time zone
+test-extra: ## run the tests that take long, those of the other modules except interop, and cron in every time zone
 	@scripts/test.sh extra
 
 check: ## check the formatting, go vet (for three systems), staticcheck, and go.mod files

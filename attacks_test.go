@@ -11,6 +11,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // attacker is the address that all attacks in this file come from.
@@ -31,6 +32,7 @@ type abuse struct {
 // at a bounded rate with their cause. A client with another address connects, joins and gets
 // an answer to each of its messages meanwhile.
 func TestAttacks(t *testing.T) {
+	longtest.Mark(t)
 	for name, a := range map[string]abuse{
 		"connections that stay open": {
 			config: func(c *ignis.Config) { c.MaxClientsPerAddress = 20 }, attempts: 200,

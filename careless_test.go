@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -217,6 +218,7 @@ func TestHooksMayCallTheServer(t *testing.T) {
 
 // While a message waits, only its data is kept in memory, not its other fields.
 func TestWaitingMessagesAreSmall(t *testing.T) {
+	longtest.Mark(t)
 	const large = 120 << 10
 	for name, text := range map[string]string{
 		"from":         `{"event":"x","from":{"id":"` + strings.Repeat("x", large) + `"}}`,

@@ -17,6 +17,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -73,7 +74,10 @@ func descriptors() int {
 
 // 2,000 clients connect and disconnect in all ways, over real sockets, while messages are
 // sent. Afterwards no client, goroutine or descriptor is left.
-func TestChurnLeavesNothingBehind(t *testing.T) { onBothPaths(t, testChurn) }
+func TestChurnLeavesNothingBehind(t *testing.T) {
+	longtest.Mark(t)
+	onBothPaths(t, testChurn)
+}
 
 func testChurn(t *testing.T, plain bool) {
 	const clients, together = 2000, 64
@@ -242,6 +246,7 @@ func testSlowReader(t *testing.T, plain bool) {
 // well-behaved client still receives all its messages, and the server shuts down
 // gracefully.
 func TestHostility(t *testing.T) {
+	longtest.Mark(t)
 	trouble := func(ctx context.Context, user string) error {
 		switch n := rand.IntN(8); {
 		case user == "good":

@@ -99,6 +99,7 @@ var importRules = map[string]importRule{
 	"internal/childproc": {modules: []string{"golang.org/x/sys"}},
 	"internal/doctest":   {own: []string{"internal/childproc"}},
 	"internal/logtest":   {},
+	"internal/longtest":  {},
 	"internal/memnet":    {},
 	"internal/redistest": {own: []string{"internal/childproc", "internal/testprog"}},
 	"internal/testprog":  {},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -73,6 +74,7 @@ func TestRevokeWhileAuthenticating(t *testing.T) {
 
 // However revocations and authentications interleave, no client of a revoked user stays.
 func TestRevokeRaces(t *testing.T) {
+	longtest.Mark(t)
 	decided, admitted := make(chan struct{}), make(chan bool)
 	var n *node
 	var round int

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/seal"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -240,6 +241,7 @@ func TestSealedInput(t *testing.T) {
 // Many senders and many encrypted clients: each client opens all its messages, in the
 // order of each sender, and nothing is unencrypted.
 func TestManySealed(t *testing.T) {
+	longtest.Mark(t)
 	const clients, senders, each = 50, 10, 100
 	onBothPaths(t, func(t *testing.T, plain bool) {
 		n := start(t, ignis.Config{Encryption: ignis.EncryptionRequired, PlainIO: plain, BackpressureLimit: 64 << 20})

@@ -10,12 +10,14 @@ import (
 	"testing"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/wire"
 )
 
 // The messages that wait for clients that do not read use no more memory than the limit.
 // (The socket's buffer takes up to half of the limit in addition.)
 func TestMemoryOfSlowClients(t *testing.T) {
+	longtest.Mark(t)
 	for _, size := range []int{0, 1000, 100_000} {
 		for _, private := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d bytes/private=%v", size, private), func(t *testing.T) {

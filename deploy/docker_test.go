@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/testprog"
 )
 
@@ -145,6 +146,7 @@ func goVersion(t *testing.T) string {
 // The files of the image are small, and a server starts from nothing else: with a read-only root, as
 // a user who is not root, and with no capabilities. Its health check works.
 func TestImage(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	i := assemble(t)
 	files, compressed := i.sizes(t)

@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/promignis"
 )
 
@@ -250,6 +251,7 @@ func promtool(t *testing.T) func(args ...string) {
 
 // Prometheus accepts the alerts, and they fire when they should.
 func TestAlertsWithPromtool(t *testing.T) {
+	longtest.Mark(t)
 	run := promtool(t)
 	run("check", "rules", "../"+alertsFile)
 	run("test", "rules", "../"+alertsTests)

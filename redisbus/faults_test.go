@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/wire"
@@ -37,6 +38,7 @@ func (f *faultCase) logged(n *node) bool {
 // Two servers and an emitter run during each fault. Health, the log and the counters report
 // what is lost, and afterwards all can reach each other again.
 func TestFaults(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	for name, prepare := range map[string]func(t *testing.T) faultCase{
 		"disk full": func(t *testing.T) faultCase {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/wire"
@@ -79,6 +80,7 @@ func TestAllUseOneNode(t *testing.T) {
 // nothing. An instance that cannot reach that node reports that it is cut off, and joins the
 // others as soon as it can, although its own node considers the preferred one failed.
 func TestCutBetweenNodes(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	c := redistest.StartPartition(t)
 	first, second := c.Nodes[0], c.Nodes[1]

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 )
@@ -45,6 +46,7 @@ var verdicts = []struct {
 }
 
 func TestErrorReplies(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	columns := []struct{ name, command, scheme string }{
 		{"connect", "SELECT", "redis"},

@@ -18,6 +18,7 @@ import (
 	"github.com/ignis-go/ignis/emitter"
 	"github.com/ignis-go/ignis/ignistest"
 	"github.com/ignis-go/ignis/internal/logtest"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/wire"
@@ -217,6 +218,7 @@ func TestRevocationAfterAPartition(t *testing.T) {
 
 // After a failover, the successor stores revocations.
 func TestRevocationAfterAFailover(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	s := redistest.StartSentinel(t, 3)
 	cfg := impatient(s.URL())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 )
@@ -15,6 +16,7 @@ import (
 // A replica is refused, because messages published on it do not reach its master's
 // subscribers.
 func TestReplicaIsRefused(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	master := redistest.Start(t)
 	r := redistest.Start(t)

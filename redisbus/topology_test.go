@@ -4,10 +4,12 @@ import (
 	"regexp"
 	"testing"
 
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
 func TestSentinelFailover(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	c := redistest.StartSentinel(t, 3)
 	a, b := run(t, impatient(c.URL()), nil), run(t, impatient(c.URL()), nil)
@@ -96,6 +98,7 @@ func TestClusterNodeKilled(t *testing.T) {
 // A bus leaves a node that is cut off from the majority, although the node still accepts
 // messages.
 func TestClusterMinorityIsLeft(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	c := redistest.StartCluster(t)
 	n := run(t, impatient(c.URL()), nil)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Runs the tests of the main module, otelignis and the examples, or with "extra" those of acmetest,
-# bench, cron/difftest, the files in deploy, release and tools. Reports what cannot be tested at the
-# beginning and at the end, and each skipped test by name.
+# Runs the tests of the main module and otelignis, except for those that take long, or with "extra"
+# those that take long and the tests of all other modules except interop. Reports what cannot be
+# tested at the beginning and at the end, and each skipped test by name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 case "${1:-}" in
-"") modules=(. otelignis examples) ;;
-extra) modules=(acmetest bench cron/difftest deploy/composetest deploy/kubernetes/kubetest release tools) ;;
+"") modules=(. otelignis) ;;
+extra) modules=(. acmetest bench cron/difftest deploy/composetest deploy/kubernetes/kubetest examples release tools) ;;
 *) echo "usage: $0 [extra]" >&2 && exit 2 ;;
 esac
 
@@ -78,11 +78,22 @@ go_test() {
 	go test $race -count=1 -vet=off -p $((2 * cores)) -parallel $((4 * cores)) -timeout="$limit" -v "$@" 2>&1 | brief
 }
 
-# brief reduces the output of a passing package to its result and its skipped tests, and
-# removes the passing tests from that of a failing package.
+# long_tests runs the tests that longtest.Mark marks.
+long_tests() {
+	local files names packages
+	mapfile -t files < <(grep -rl --include='*_test.go' --exclude-dir=node_modules '^	longtest\.Mark(t)$' .)
+	names=$(awk '/^func Test/ { name = $2; sub(/\(.*/, "", name) } /^	longtest\.Mark\(t\)$/ { print name }' "${files[@]}" | sort -u | paste -sd '|')
+	mapfile -t packages < <(dirname "${files[@]}" | sort -u)
+	go_test -run "^($names)\$" "${packages[@]}"
+}
+
+# brief reduces the output of a passing package to its result and its skipped tests, except those
+# that take long, and removes the passing tests from that of a failing package.
 brief() {
 	awk '
 		/^=== |^ *--- PASS|^PASS$|\[no test files\]$/ { next }
+		/: make test-extra runs this test$/ { long = 1; next }
+		/^ *--- SKIP/ && long { long = 0; next }
 		/^ *--- SKIP/ { skipped = skipped "    skipped: " $3 "\n" }
 		/^ok  \t/ { printf "%s\n%s", $0, skipped; text = skipped = ""; next }
 		{ text = text $0 "\n" }
@@ -99,7 +110,11 @@ if [ "${1:-}" = extra ]; then
 	(cd bench && go build -trimpath ./servers/...) || status=1 # with the flags that bench uses
 fi
 for module in "${modules[@]}"; do
-	(cd "$module" && go_test ./...) || status=1
+	case "${1:-} $module" in
+	"extra .") long_tests || status=1 ;;
+	extra*) (cd "$module" && go_test ./...) || status=1 ;;
+	*) (cd "$module" && go_test -short ./...) || status=1 ;;
+	esac
 done
 if [ "${1:-}" = extra ]; then
 	# Test every clock change in every zone. With the race detector, the test covers only a sample.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ignis-go/ignis/internal/doctest"
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // The error in docs/access.md is what ignis config check prints.
@@ -21,6 +22,7 @@ func TestAccessDocsError(t *testing.T) {
 
 // The commands in docs/access.md print what it says, with the files that it shows.
 func TestAccessDocs(t *testing.T) {
+	longtest.Mark(t)
 	ran := 0
 	file := ""
 	for _, block := range doctest.Blocks(doctest.Read(t, "docs/access.md"), "yaml", "console") {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/doctest"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
@@ -32,6 +33,7 @@ func shell(t *testing.T, dir, address, commands string, variables ...string) str
 
 // The commands in docs/http-api.md make a key, start a server and publish.
 func TestAPIDocs(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	blocks := doctest.Blocks(doctest.Section(t, doctest.Read(t, "docs/http-api.md"), "With the program"), "bash")
 	if len(blocks) != 2 {
@@ -59,6 +61,7 @@ func TestAPIDocs(t *testing.T) {
 
 // The requests in the README and in docs/revocation.md are accepted.
 func TestRequestsInTheDocs(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	key, entry := makeKey(t, "all", "--scope", "publish,manage")
 	server, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey}, "--config", writeFile(t, "ignis.yaml", keysFile(entry)))

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/ignis-go/ignis/client"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/webhook"
 )
 
@@ -109,6 +110,7 @@ func forged(header string) string {
 // Every attack on the program ends in refusals, all of which are counted in the log, in a few
 // lines that state the cause. A client that has connected before is served meanwhile.
 func TestAttacks(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	const attacker = "203.0.113.66"
 	mallory := func(t *testing.T) string {

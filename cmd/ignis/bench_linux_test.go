@@ -12,6 +12,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -32,6 +33,7 @@ func measure(t *testing.T, address string, args ...string) (benchResult, *proces
 
 // Every message arrives at every client, no matter how it is sent.
 func TestBench(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	r := redistest.Start(t)
 	// On a busy machine, the clients may read the burst of 8 MB too slowly for the default limit.
@@ -71,6 +73,7 @@ func TestBench(t *testing.T) {
 // bench can measure a server that listens only on IPv6. If a host has addresses of both
 // kinds, it prefers IPv4 unless the server listens only on IPv6.
 func TestBenchIPv6(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	l, err := net.Listen("tcp", "[::1]:0")
 	if err != nil {
@@ -106,6 +109,7 @@ func TestBenchIPv6(t *testing.T) {
 
 // With --encrypt, every message arrives as well, and none arrives unencrypted.
 func TestBenchEncrypted(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	r := redistest.Start(t)
 	_, address := serve(t, nil, "--dev", "--encryption", "required", "--redis", r.URL())
@@ -124,6 +128,7 @@ func TestBenchEncrypted(t *testing.T) {
 
 // Clients that the server closes before messages are sent are reported as a failure.
 func TestBenchClosedBefore(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	for code, hint := range map[ws.StatusCode]string{
 		4999:                                     "comes from the application",
@@ -160,6 +165,7 @@ func TestBenchClosedBefore(t *testing.T) {
 // The clients close their connections, so that the server does not count them as lost. An interrupt
 // does not change that.
 func TestBenchClosesItsConnections(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	p, address := serve(t, nil, "--dev", "--log-level", "info", "--metrics-listen", "127.0.0.1:0")
 	url := metricsURL(p)
@@ -178,6 +184,7 @@ func TestBenchClosesItsConnections(t *testing.T) {
 
 // An interrupt ends the measurement early, and the result so far is printed.
 func TestBenchInterrupted(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	_, address := serve(t, nil, "--dev")
 	p := start(t, nil, "bench", "--url", "ws://"+address+"/ws", "--clients", "5", "--duration", "1h")
@@ -193,6 +200,7 @@ func TestBenchInterrupted(t *testing.T) {
 
 // If the server or Redis dies, the figures so far are printed.
 func TestBenchEndsEarly(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	for name, row := range map[string]struct {
 		kill func(server *process, redis *redistest.Server)
@@ -227,6 +235,7 @@ func TestBenchEndsEarly(t *testing.T) {
 
 // The error and the hint explain why a measurement is not possible.
 func TestBenchFailures(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	r := redistest.Start(t)
 	_, withToken := serve(t, []string{"IGNIS_JWT_SECRET=" + strings.Repeat("s", 40)})

@@ -4,10 +4,13 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // The table has each figure in the right place and unit.
 func TestBenchPrint(t *testing.T) {
+	longtest.Mark(t)
 	var b bench
 	r := &b.result
 	r.Connected, r.ConnectSeconds, r.ConnectsPerSecond, r.ClosedBefore, r.Closed = 12, 1.256, 9.5, 3, 4

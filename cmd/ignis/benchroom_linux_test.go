@@ -4,11 +4,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
 // With one room, the clients need not be allowed to join any. With more, they must be.
 func TestBenchOneRoom(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	secret := strings.Repeat("s", 32)
 	r := redistest.Start(t)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/completion"
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // completed are unfinished command lines, and what each shell makes of them if only one word fits.
@@ -53,6 +54,7 @@ func inShell(t *testing.T, shell string, args ...string) *childproc.Cmd {
 
 // Bash and zsh complete what is typed on a terminal.
 func TestCompletionOnTerminal(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	for shell, prepare := range map[string]string{
 		"bash": "PS1= PS2=; bind 'set bell-style none'; bind 'set enable-bracketed-paste off'; bind 'set show-all-if-ambiguous on'; bind 'set completion-query-items 0'; source <(ignis completion bash)",
@@ -82,6 +84,7 @@ func TestCompletionOnTerminal(t *testing.T) {
 
 // Fish completes what its own command complete is given.
 func TestCompletionInFish(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	script := "ignis completion fish | source\n"
 	for _, row := range completed {

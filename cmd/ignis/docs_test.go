@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // ignis docs serves the documentation until a signal ends it.
@@ -54,6 +56,7 @@ func httpGet(t *testing.T, url string) (*http.Response, error) {
 // ignis docs --out writes a site that works in any folder of a web server. It leaves other files
 // alone.
 func TestDocsWrites(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	root := t.TempDir()
 	out := filepath.Join(root, "team", "ignis")
@@ -92,6 +95,7 @@ func TestDocsWrites(t *testing.T) {
 
 // Errors of the output are not lost.
 func TestDocsOutputFails(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	for _, args := range [][]string{{"docs", "--address", "127.0.0.1:0"}, {"docs", "--out", t.TempDir()}} {
 		var errs bytes.Buffer

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
@@ -77,6 +78,7 @@ func failsOver(t *testing.T, addresses []string, args []string, startProxy func(
 }
 
 func TestNginxServersFail(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	program(t, "nginx")
 	ca, cert, key := tlsPair(t)
@@ -90,6 +92,7 @@ func TestNginxServersFail(t *testing.T) {
 }
 
 func TestHAProxyServersFail(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	program(t, "haproxy")
 	ca, pem := proxyPEM(t)
@@ -100,6 +103,7 @@ func TestHAProxyServersFail(t *testing.T) {
 }
 
 func TestHAProxyWithoutTLSServersFail(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	program(t, "haproxy")
 	ca, cert, key := tlsPair(t)
@@ -109,6 +113,7 @@ func TestHAProxyWithoutTLSServersFail(t *testing.T) {
 }
 
 func TestCaddyServersFail(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	program(t, "caddy")
 	ca, cert, key := tlsPair(t)

@@ -21,6 +21,7 @@ import (
 	"github.com/ignis-go/ignis/internal/certtest"
 	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/doctest"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/internal/testprog"
 	"github.com/ignis-go/ignis/wire"
@@ -190,6 +191,7 @@ func file(t *testing.T, dir, name, text string) string {
 }
 
 func TestNginx(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	program(t, "nginx")
 	ca, cert, key := tlsPair(t)
@@ -205,6 +207,7 @@ func TestNginx(t *testing.T) {
 
 // nginx distributes clients to several servers.
 func TestNginxSeveralServers(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	program(t, "nginx")
 	ca, cert, key := tlsPair(t)
@@ -292,6 +295,7 @@ func proxyPEM(t *testing.T) (ca *certtest.Authority, name string) {
 }
 
 func TestHAProxy(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	program(t, "haproxy")
 	ca, pem := proxyPEM(t)
@@ -300,6 +304,7 @@ func TestHAProxy(t *testing.T) {
 }
 
 func TestHAProxyWithoutTLS(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	program(t, "haproxy")
 	ca, cert, key := tlsPair(t)
@@ -310,6 +315,7 @@ func TestHAProxyWithoutTLS(t *testing.T) {
 }
 
 func TestCaddy(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	program(t, "caddy")
 	ca, cert, key := tlsPair(t)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ignis-go/ignis/client"
 	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
@@ -37,6 +38,7 @@ func TestDescriptorLimitIsRaised(t *testing.T) {
 // Clients cannot use the file descriptors that Redis and probes need. When the others are
 // used up, further clients are refused immediately.
 func TestReserveOfDescriptors(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	const limit, clientReserve = 200, 64
 	r := redistest.Start(t)

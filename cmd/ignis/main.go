@@ -70,7 +70,7 @@ type cli struct {
 	Health  healthCmd  `cmd:"" help:"Ask a server whether it is ready, for the health check of a container."`
 	SDKTest sdktestCmd `cmd:"" name:"sdktest" help:"Test a client library against the rules that clients follow."`
 	Docs    docsCmd    `cmd:"" help:"Show the documentation in a browser, without a network, or write it to a folder."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Version versionCmd `cmd:"" help:"Print the version. ignis --version is the same."`
 
 	Completion completionCmd `cmd:"" help:"Print a script with which a shell completes command lines of this program."`
 	Man        manCmd        `cmd:"" help:"Write the manual pages of this program."`
@@ -139,8 +139,11 @@ func run(ctx context.Context, args []string, std *stdio) (code int) {
 	if err != nil {
 		return report(std.err, err)
 	}
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		args = []string{"--help"}
+	case len(args) == 1 && args[0] == "--version": // no flag of all commands, whose variable would be IGNIS_VERSION
+		args = []string{"version"}
 	}
 	command, err := parse(parser, args)
 	if err != nil {

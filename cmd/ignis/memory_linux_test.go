@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // setting returns the number in an environment variable, or its default.
@@ -38,6 +40,7 @@ func setting(t *testing.T, name string, byDefault int) int {
 //
 // scripts/memory.sh runs this with 3,000 clients and a budget of 1 GiB.
 func TestMemoryBudget(t *testing.T) {
+	longtest.Mark(t)
 	var (
 		budget   = setting(t, "TEST_MEMORY_MIB", 128)
 		stopped  = setting(t, "TEST_MEMORY_STOPPED", 300)

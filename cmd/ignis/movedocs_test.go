@@ -8,6 +8,7 @@ import (
 
 	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/doctest"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/webhook"
 )
@@ -37,6 +38,7 @@ func eachMovePage(t *testing.T, f func(t *testing.T, page, dir string)) {
 
 // Each configuration is valid.
 func TestMoveConfigurations(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	eachMovePage(t, func(t *testing.T, page, dir string) {
 		blocks := doctest.Blocks(page, "yaml")
@@ -56,6 +58,7 @@ func TestMoveConfigurations(t *testing.T) {
 
 // Each command that starts a server does so, and each request to the HTTP API succeeds.
 func TestMoveCommands(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	redis := redistest.Start(t)
 	key, entry := makeKey(t, "all")
@@ -94,6 +97,7 @@ func TestMoveCommands(t *testing.T) {
 
 // The samples in Go compile.
 func TestMoveGo(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	const program = `package main
 
@@ -122,6 +126,7 @@ func main() {
 
 // The pages name flags, operations of the HTTP API and webhook events that exist.
 func TestMoveNames(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	api, webhooks, configuration := doctest.Read(t, "docs/http-api.md"), doctest.Read(t, "docs/webhooks.md"), doctest.Read(t, "docs/configuration.md")
 	quoted := regexp.MustCompile("`([^`\n]+)`")

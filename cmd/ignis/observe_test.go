@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/ignis-go/ignis/internal/logarea"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/webhook"
 )
@@ -197,6 +198,7 @@ func TestLogAreas(t *testing.T) {
 
 // ignis cron run reports its jobs, and its areas of the log have levels, too.
 func TestCronMetrics(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	r := redistest.Start(t)
 	file := writeFile(t, "jobs.yaml", "jobs:\n  tick: {pattern: '* * * * * *', room: lobby, event: tick}\n  later: {pattern: '@yearly', room: lobby, event: later}\n")

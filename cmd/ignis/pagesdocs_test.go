@@ -13,6 +13,7 @@ import (
 	"github.com/ignis-go/ignis/client"
 	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/doctest"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/internal/testprog"
 	"github.com/ignis-go/ignis/wire"
@@ -32,6 +33,7 @@ func (d *tutorial) goProgram(page string) string {
 
 // Each command in docs/workers.md works, and so does the program.
 func TestWorkersDocs(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	redis := redistest.Start(t)
 	d := follow(t, map[string]string{"redis://127.0.0.1:6379": redis.URL()}, "IGNIS_REDIS="+redis.URL())
@@ -57,6 +59,7 @@ func TestWorkersDocs(t *testing.T) {
 
 // The commands and the program in docs/encryption.md encrypt, and both sides report what it says.
 func TestEncryptionDocs(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	d := follow(t, nil)
 	d.page("docs/encryption.md", 2)
@@ -96,6 +99,7 @@ func TestEncryptionDocs(t *testing.T) {
 
 // The commands in docs/schedules.md work and print what it says, and the program runs its job.
 func TestSchedulesDocs(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	redis := redistest.Start(t)
 	d := follow(t, map[string]string{"redis://127.0.0.1:6379": redis.URL()})
@@ -110,6 +114,7 @@ func TestSchedulesDocs(t *testing.T) {
 
 // The rules in docs/first-chat.md allow what it says. examples/browser.test.mjs follows the rest.
 func TestFirstChatDocs(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	d := follow(t, nil)
 	for _, b := range doctest.Blocks(doctest.Read(t, "docs/first-chat.md")) {
@@ -125,6 +130,7 @@ func TestFirstChatDocs(t *testing.T) {
 // The commands in docs/history.md make a configuration whose rules keep messages away from the room until
 // the webhook has stored them. examples/browser.test.mjs runs the rest.
 func TestHistoryDocs(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	testprog.Require(t, "TEST_REQUIRE_LANGUAGES", "openssl", "this test makes a secret")
 	d := follow(t, nil)
@@ -146,6 +152,7 @@ func TestHistoryDocs(t *testing.T) {
 
 // The commands in docs/kernel.md work, and the figures are those of ignis doctor.
 func TestKernelDocs(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("the page is about Linux")
@@ -159,6 +166,7 @@ func TestKernelDocs(t *testing.T) {
 
 // The instances in docs/scale-out.md share rooms, and one that ends does not affect the other.
 func TestScaleOutDocs(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	redis := redistest.Start(t)
 	d := follow(t, map[string]string{
@@ -209,6 +217,7 @@ func TestScaleOutDocs(t *testing.T) {
 
 // The configuration in docs/security.md is valid, and its commands say so.
 func TestSecurityDocs(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	redis := redistest.Start(t)
 	_, cert, key := tlsPair(t)
@@ -241,6 +250,7 @@ func TestSecurityDocs(t *testing.T) {
 // The commands in docs/troubleshooting.md say what the page says about a token that has expired and a
 // room that is not allowed.
 func TestTroubleshootingDocs(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	redis := redistest.Start(t)
 	d := follow(t, map[string]string{
@@ -264,6 +274,7 @@ func TestTroubleshootingDocs(t *testing.T) {
 // The commands at the beginning of docs/webhook-endpoints.md start a server. Package webhook tests the
 // endpoints.
 func TestWebhookEndpointsDocs(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	d := follow(t, nil)
 	text, _, _ := strings.Cut(doctest.Read(t, "docs/webhook-endpoints.md"), "\n## ")
@@ -275,6 +286,7 @@ func TestWebhookEndpointsDocs(t *testing.T) {
 
 // The commands at the beginning of the pages for operators work.
 func TestOncallDocs(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	server, address := serve(t, nil, "--metrics-listen", "127.0.0.1:0", "--jwt-secret-file", secretFile(t))
 	_, metrics, _ := strings.Cut(server.logged("serving metrics and probes"), "url=http://")

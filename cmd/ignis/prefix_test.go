@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ignis-go/ignis/client"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
@@ -140,6 +141,7 @@ func TestPrefixOfBench(t *testing.T) {
 // Every command that uses Redis warns about a database without a prefix, and rejects an
 // invalid prefix before it does anything.
 func TestDatabaseWithoutPrefix(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	r := redistest.Start(t)
 	url := "redis://" + r.Addr() + "/1"

@@ -7,11 +7,13 @@ import (
 
 	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/doctest"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
 // The program in docs/revocation.md revokes the access of a user.
 func TestRevocationProgram(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	programs := slices.DeleteFunc(doctest.Blocks(doctest.Read(t, "docs/revocation.md"), "go"), func(b doctest.Block) bool {
 		return !strings.HasPrefix(b.Text, "package main\n")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ignis-go/ignis/client"
 	"github.com/ignis-go/ignis/internal/certtest"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -265,6 +266,7 @@ func TestTLSErrors(t *testing.T) {
 // Peers that do not complete their handshake or their request are closed in favor of clients,
 // and are logged.
 func TestSilentPeers(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	ca, cert, key := tlsPair(t)
 	for _, row := range []struct{ scheme, send, want string }{

@@ -14,6 +14,7 @@ import (
 	"github.com/ignis-go/ignis/client"
 	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/doctest"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/internal/testprog"
 )
@@ -153,6 +154,7 @@ func paidOnce(t *testing.T, c *client.Conn, publishEnd func()) {
 
 // Each program in docs/send.md publishes over HTTP exactly once, although the first answer is lost.
 func TestSendOverHTTP(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	text := doctest.Read(t, "docs/send.md")
 	dir := t.TempDir()
@@ -233,6 +235,7 @@ func losesAnswers(t *testing.T, server string) string {
 
 // Each program in docs/send.md publishes over a real Redis.
 func TestSendOverRedis(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	redis := redistest.Start(t)
 	_, address := serve(t, nil, "--dev", "--redis", redis.URL())

@@ -7,11 +7,13 @@ import (
 	"testing"
 
 	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // The linker leaves out methods that nothing calls. It cannot if the program uses reflection to find
 // methods by names, which makes it a third larger.
 func TestUnusedMethodsAreLeftOut(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	cmd := childproc.CommandContext(t.Context(), "go", "build", "-ldflags=-dumpdep", "-o", filepath.Join(t.TempDir(), "ignis"), ".")
 	var dump, errors bytes.Buffer

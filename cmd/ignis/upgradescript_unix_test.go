@@ -19,12 +19,14 @@ import (
 
 	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/doctest"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
 // The script in docs/deploys.md upgrades three servers behind a real nginx. No client is refused, and
 // each is closed once or twice.
 func TestNginxUpgradeScript(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	program(t, "nginx")
 	fleet := newNginxFleet(t)

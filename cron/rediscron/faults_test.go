@@ -15,6 +15,7 @@ import (
 
 	"github.com/ignis-go/ignis/cron"
 	"github.com/ignis-go/ignis/cron/rediscron"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
@@ -225,6 +226,7 @@ func (j *jobs) check(t *testing.T, from, to int64) {
 // While Redis answers with an error for a few seconds, every call fails with that error. No
 // instant runs twice, and each one runs or is recorded with a reason.
 func TestRedisAnswersWithErrors(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	for name, f := range faults {
 		t.Run(name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/cron/rediscron"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
@@ -33,6 +34,7 @@ func (n *nodes) until(seconds int64) (first int64) {
 
 // Three processes, two of them with clocks that are off by 2 s, run 150 jobs every second.
 func TestEachInstantOnceInThreeProcesses(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	const jobs, seconds = 150, 16
 	n := startNodes(t, threeSkewed(plan{Jobs: jobs, Pattern: "* * * * * *", Takes: time.Millisecond})...)
@@ -65,6 +67,7 @@ func TestEachInstantOnceInThreeProcesses(t *testing.T) {
 // One process is killed, another is suspended for a while, and Redis is restarted without its
 // data. No instant runs twice, and each one that does not run is recorded.
 func TestEachInstantAtMostOnce(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	const jobs = 20
 	n := startNodes(t, threeSkewed(plan{Jobs: jobs, Pattern: "* * * * * *", Takes: time.Millisecond})...)
@@ -139,6 +142,7 @@ func TestProcessKilledDuringRun(t *testing.T) {
 // A process that was suspended during a run, and resumes after others have continued, cannot
 // overwrite what they have written.
 func TestSuspendedProcessIsFencedOff(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	p := plan{Jobs: 1, Pattern: "*/2 * * * * *", Takes: 500 * time.Millisecond, Guarded: true}
 	n := startNodes(t, p, p)

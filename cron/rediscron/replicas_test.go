@@ -12,6 +12,7 @@ import (
 	"github.com/ignis-go/ignis/cron"
 	"github.com/ignis-go/ignis/cron/rediscron"
 	"github.com/ignis-go/ignis/internal/logtest"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 )
@@ -115,6 +116,7 @@ func TestReplicasWithoutGuard(t *testing.T) {
 
 // Behind Sentinels, a failover may happen even if the replica is disconnected now.
 func TestReplicasBehindSentinels(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	c := redistest.StartSentinel(t, 3)
 	var log logged

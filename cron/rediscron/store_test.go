@@ -14,6 +14,7 @@ import (
 	"github.com/ignis-go/ignis/cron"
 	"github.com/ignis-go/ignis/cron/crontest"
 	"github.com/ignis-go/ignis/cron/rediscron"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
@@ -142,6 +143,7 @@ func TestRestartWithOldSnapshot(t *testing.T) {
 // A replica that takes over counts as restarted, because instants that were due by then may have
 // been granted.
 func TestFailover(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	c := redistest.StartSentinel(t, 3)
 	s := open(t, rediscron.Config{URL: c.URL()})

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // flaws are what package model can do wrong, and cases that then fail. Every case is here:
@@ -112,6 +114,7 @@ func flaws() map[string]string {
 
 // A client with a flaw fails the cases of the rules that it breaks.
 func TestFlaws(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	driver := build(t, "model")
 	var covered []string

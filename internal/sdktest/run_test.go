@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/sdktest"
 )
 
@@ -112,6 +113,7 @@ func TestGoClient(t *testing.T) {
 
 // A client that follows all rules passes all cases.
 func TestModel(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	results := play(t, build(t, "model"), "", long, anyCase)
 	wantOutcomes(t, results)
@@ -124,6 +126,7 @@ func TestModel(t *testing.T) {
 
 // A client with one flaw fails exactly the cases that show it.
 func TestExactFailures(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	driver := build(t, "model")
 	for flaw, failing := range map[string][]string{
@@ -142,6 +145,7 @@ func TestExactFailures(t *testing.T) {
 
 // Drivers that do not work are reported, and end.
 func TestBadDrivers(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	driver := build(t, "model")
 	for flaw, want := range map[string]string{

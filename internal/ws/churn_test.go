@@ -11,12 +11,15 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // Hundreds of connections open and close in every way while messages are sent to all of
 // them. Afterwards no descriptors and no goroutines are left (TestMain checks for
 // goroutines).
 func TestChurn(t *testing.T) {
+	longtest.Mark(t)
 	server, client := tcpPair(t) // makes the runtime open its own descriptors
 	_, _ = server.Close(), client.Close()
 	before := descriptors(t)

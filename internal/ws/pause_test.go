@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // pausing is a handler that pauses its connection during each message, and detects
@@ -53,6 +55,7 @@ func beginPausing(t *testing.T, c *Conn, early []byte) *pausing {
 // last one nor a new one. Resume continues where reading stopped, whether data is waiting
 // or arrives later, and pings in between are answered.
 func TestPauseAndResume(t *testing.T) {
+	longtest.Mark(t)
 	many := make([]string, 10)
 	for i := range many {
 		many[i] = fmt.Sprintf("%d %s", i, strings.Repeat("x", 20_000)) // long enough to be deferred if heavy

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // Each script queues messages for a peer whose socket is full. A letter names each
@@ -140,6 +142,7 @@ func TestLatestWithoutBackpressure(t *testing.T) {
 // A message that is being written cannot be dropped, but messages behind it can: after one
 // larger than the limit, the peer gets the newest message of each key.
 func TestLatestBehindLargeMessage(t *testing.T) {
+	longtest.Mark(t)
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
 		opts.BackpressureLimit = 100_000
@@ -171,6 +174,7 @@ func TestLatestBehindLargeMessage(t *testing.T) {
 // each key in the order of sending, and every message that must not be dropped. Dropped
 // messages are counted.
 func TestLatestForPeerBehind(t *testing.T) {
+	longtest.Mark(t)
 	onAll(t, func(t *testing.T, tr transport) {
 		for _, how := range []string{"unencrypted", "sealed", "sealed slowly"} {
 			for _, limit := range []int{300_000, 30_000} { // enough for all keys, and too little
@@ -306,6 +310,7 @@ func sendUnder(t *testing.T, tr transport, policies []Policy) {
 // A queue from which messages are removed but not written does not grow, and makes its
 // index only once.
 func TestRemovedMessagesTakeNoRoom(t *testing.T) {
+	longtest.Mark(t)
 	c := &Conn{opts: &Options{Engine: new(Engine), BackpressureLimit: 1 << 20}, held: true, blocked: true}
 	const keys = 1000
 	one := func(i int) *Message { return text("x").Under(Latest, fmt.Sprint(i*i%keys)) }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // While a goroutine uses a descriptor, close does not release its number.
@@ -52,6 +54,7 @@ func TestDescriptorOutlivesItsUse(t *testing.T) {
 // immediately, while workers write to closing connections. No peer ever gets data meant for
 // another.
 func TestDataReachesOnlyItsPeer(t *testing.T) {
+	longtest.Mark(t)
 	const lanes, each = 8, 100
 	opts := defaults()
 	opts.Engine = newEngine(t, EngineConfig{Threads: 2})

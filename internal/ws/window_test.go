@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // A client gets the window that it requests for the server, whatever else it requests.
@@ -58,6 +60,7 @@ func repetitive(n int) string {
 // Compressed messages refer back no further than the peer's window allows, but make use of
 // all of it.
 func TestMessageForWindow(t *testing.T) {
+	longtest.Mark(t)
 	texts := []string{strings.Repeat("x", 70_000), noise(5000)}
 	for _, n := range []int{256, 257, 300, 511, 512, 513, 1000, 4096, 4097, 33_000, 65_535, 65_536, 200_000} {
 		texts = append(texts, chat(n), repetitive(n))

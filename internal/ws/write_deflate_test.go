@@ -7,11 +7,14 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // Compressed messages arrive complete and in order, even if the socket accepts them
 // in parts.
 func TestCompressedInPieces(t *testing.T) {
+	longtest.Mark(t)
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
 		opts.Engine = newEngine(t, EngineConfig{Plain: tr.plain})

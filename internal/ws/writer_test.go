@@ -10,11 +10,14 @@ import (
 	"testing"
 
 	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // With concurrent senders, every message arrives once, and those of each sender in order,
 // even if the socket fills up repeatedly.
 func TestOrderOfConcurrentSenders(t *testing.T) {
+	longtest.Mark(t)
 	const senders, each = 8, 120
 	onAll(t, func(t *testing.T, tr transport) {
 		for _, how := range []string{"unencrypted", "sealed", "sealed slowly"} {
