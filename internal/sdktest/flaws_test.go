@@ -117,26 +117,47 @@ func TestFlaws(t *testing.T) {
 	longtest.Mark(t)
 	t.Parallel()
 	driver := build(t, "model")
+	// play returns the cases of names that the client with the flaw does not fail.
+	play := func(flaw string, names []string) (passed []string) {
+		results, err := tryPlay(t.Context(), driver, flaw, short, func(name string) bool { return slices.Contains(names, name) })
+		if err != nil {
+			t.Errorf("a client that %s: %v", flaw, err)
+		}
+		for _, r := range results {
+			if r.Outcome != failed {
+				passed = append(passed, r.Case)
+			}
+		}
+		return passed
+	}
 	var covered []string
+	var mu sync.Mutex
+	again := make(map[string][]string)
 	var wg sync.WaitGroup
 	places := make(chan struct{}, 6) // they mostly wait
 	for flaw, names := range flaws() {
-		covered = append(covered, strings.Fields(names)...)
+		cases := strings.Fields(names)
+		covered = append(covered, cases...)
 		places <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-places }()
-			results, err := tryPlay(t.Context(), driver, flaw, short, func(name string) bool { return slices.Contains(strings.Fields(names), name) })
-			if err != nil {
-				t.Errorf("a client that %s: %v", flaw, err)
-			}
-			for _, r := range results {
-				if r.Outcome != failed {
-					t.Errorf("a client that %s passes the case %s: %s", flaw, r.Case, r.Outcome)
-				}
+			if passed := play(flaw, cases); passed != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				again[flaw] = passed
 			}
 		})
 	}
 	wg.Wait()
+	// On a busy machine, a client may be too slow to do what it must not do while a case watches it.
+	for flaw, names := range again {
+		for attempts := 0; names != nil && attempts < 5; attempts++ {
+			names = play(flaw, names)
+		}
+		if names != nil {
+			t.Errorf("a client that %s passes the cases %q", flaw, names)
+		}
+	}
 	for _, c := range allCases() {
 		if !slices.Contains(covered, c) {
 			t.Errorf("no flaw makes the case %s fail", c)
