@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/alecthomas/kong"
@@ -36,6 +38,9 @@ const scriptVariable = "SCRIPT_PROCESS"
 type leakChecked struct{ m *testing.M }
 
 func (l leakChecked) Run() int {
+	if signal.Ignored(syscall.SIGHUP) { // by nohup; processes that the tests start must not inherit it
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 	code := l.m.Run()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
