@@ -17,6 +17,7 @@ import (
 	"github.com/ignis-go/ignis/access"
 	"github.com/ignis-go/ignis/access/enforce"
 	"github.com/ignis-go/ignis/auth/jwtauth"
+	"github.com/ignis-go/ignis/httpapi"
 	"github.com/ignis-go/ignis/internal/logarea"
 )
 
@@ -29,6 +30,8 @@ type policy struct {
 	tokens  *jwtauth.Verifier // nil in development mode, and if the webhook authenticates
 	config  jwtauth.Config    // of tokens
 	secrets *secrets          // of the webhook
+	limits  ignis.Config      // for SetLimits
+	apiKeys []httpapi.Key
 
 	redisRequired bool
 }
@@ -36,7 +39,10 @@ type policy struct {
 // newPolicy reads the files that c names and returns its policy. It takes the verifier of old,
 // which may be nil, if its configuration is the same.
 func newPolicy(c *Config, old *policy, log *slog.Logger) (*policy, error) {
-	p := &policy{origins: c.AllowedOrigins, proxies: c.Proxies, rules: c.Rules, redisRequired: c.RedisRequired}
+	p := &policy{
+		origins: c.AllowedOrigins, proxies: c.Proxies, rules: c.Rules, limits: c.Server, apiKeys: c.API.Keys,
+		redisRequired: c.RedisRequired,
+	}
 	if old != nil {
 		p.secrets = old.secrets
 	}
@@ -114,10 +120,14 @@ const reloadTimeout = 10 * time.Second
 // the keys of tokens and of the HTTP API, the secrets of the webhook, RedisRequired, and the limits that
 // [ignis.Server.SetLimits] replaces. It reads the files again, also those for TLS. Clients
 // stay connected, and in their rooms. The rest of c must be the configuration that New got.
-// If there is an error, the previous configuration stays in use.
+// If there is an error, the previous configuration stays in use, but certificates that could be
+// read are new.
 func (a *App) Reload(ctx context.Context, c Config) error {
 	if err := c.check(); err != nil {
 		return err
+	}
+	if c.Server.MaxClients == 0 {
+		c.Server.MaxClients = maxClients()
 	}
 	old := a.policy.Load()
 	if err := a.checkRedis(c.RedisRequired); err != nil {
@@ -130,28 +140,14 @@ func (a *App) Reload(ctx context.Context, c Config) error {
 	if err := a.checkRules(p.rules, old.rules); err != nil {
 		return err
 	}
-	limits := c.Server
-	if limits.MaxClients == 0 {
-		limits.MaxClients = maxClients()
-	}
 	if err := a.loadKeys(ctx, p, old); err != nil {
 		return err
 	}
-	if err := a.listeners.Reload(); err != nil {
-		return fileError(err)
+	if err = a.use(p); err == nil {
+		err = a.readFiles(p)
 	}
-	if err := a.reloadSecrets(p.secrets); err != nil {
-		return err
-	}
-	if err := a.server.SetLimits(limits); err != nil {
-		return usage("ignis serve --help shows the limits", "%w", err)
-	}
-	if a.rooms != nil {
-		if err := a.rooms.SetRules(p.rules); err != nil {
-			return usage("", "rooms: %w", err)
-		}
-	}
-	if err := a.api.setKeys(c.API.Keys); err != nil {
+	if err != nil {
+		_ = a.use(old) // cannot fail: it did not before
 		return err
 	}
 	a.listeners.SetTrusted(c.trusted())
@@ -161,6 +157,31 @@ func (a *App) Reload(ctx context.Context, c Config) error {
 	default: // runTokens has not seen the previous one yet
 	}
 	return nil
+}
+
+// use makes the limits, the keys of the HTTP API and the rules of a policy effective.
+func (a *App) use(p *policy) error {
+	if err := a.server.SetLimits(p.limits); err != nil {
+		return usage("ignis serve --help shows the limits", "%w", err)
+	}
+	if err := a.api.setKeys(p.apiKeys); err != nil {
+		return err
+	}
+	if a.rooms == nil {
+		return nil
+	}
+	if err := a.rooms.SetRules(p.rules); err != nil {
+		return usage("", "rooms: %w", err)
+	}
+	return nil
+}
+
+// readFiles reads the certificates and the secrets of the webhook again.
+func (a *App) readFiles(p *policy) error {
+	if err := a.listeners.Reload(); err != nil {
+		return fileError(err)
+	}
+	return a.reloadSecrets(p.secrets)
 }
 
 // checkRules returns an error if rules cannot replace old while the server runs.

@@ -14,6 +14,7 @@ import (
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/access"
 	"github.com/ignis-go/ignis/client"
+	"github.com/ignis-go/ignis/httpapi"
 	"github.com/ignis-go/ignis/internal/certtest"
 	"github.com/ignis-go/ignis/webhook"
 )
@@ -136,4 +137,40 @@ func TestTokenSecretChanges(t *testing.T) {
 		}
 		helpers()
 	})
+}
+
+// An error in one part of the configuration leaves the others as they were.
+func TestReloadIsUndone(t *testing.T) {
+	c, key := withAPI(t)
+	secretFile := filepath.Join(t.TempDir(), "secret")
+	write(t, secretFile, webhook.NewSecret())
+	c.Webhook = hook("http://127.0.0.1:1/", false)
+	c.Webhook.Client.Secrets, c.Webhook.SecretFiles = nil, []string{secretFile}
+	r := run(t, c)
+	changed := c
+	changed.Server.MaxClients = 1
+	other, described := apiKey(t, "other")
+	changed.API.Keys = []httpapi.Key{described}
+	r.must(t, ann())
+	check := func(when, valid, invalid string, full bool) {
+		t.Helper()
+		for key, want := range map[string]int{valid: http.StatusOK, invalid: http.StatusUnauthorized} {
+			if code, body := ask(t, r.addr, key, "POST", "/api/v1/publish", notice); code != want {
+				t.Errorf("%s: %d %s, want %d", when, code, body, want)
+			}
+		}
+		if _, err := r.connect(t, ann()); (err != nil) != full {
+			t.Errorf("%s: a second client: %v", when, err)
+		}
+	}
+	write(t, secretFile, "not a secret")
+	if err := r.app.Reload(t.Context(), changed); err == nil {
+		t.Error("a bad secret was accepted")
+	}
+	check("after an error", key, other, false)
+	write(t, secretFile, webhook.NewSecret())
+	if err := r.app.Reload(t.Context(), changed); err != nil {
+		t.Error(err)
+	}
+	check("afterwards", other, key, true)
 }
