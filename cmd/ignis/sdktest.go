@@ -23,11 +23,15 @@ type sdktestCmd struct {
 	Trace    bool     `help:"Print what happened in cases that failed, and the end of the driver's standard error."`
 	Parallel count    `default:"8" placeholder:"N" help:"Number of cases that are played at a time, at most 64 (${default})."`
 	Patience period   `default:"5s" placeholder:"TIME" help:"Time that a case waits for what must happen (${default}). Only failing cases take that long; more helps on a machine that is slow."`
+	Attempts count    `default:"1" placeholder:"N" help:"Number of times that a case is played until it passes, at most 10 (${default}). A busy machine can make a case fail whose client is right."`
 	Driver   []string `arg:"" optional:"" name:"command" passthrough:"" help:"Command of the driver and its arguments, after --."`
 }
 
-// maxParallel is the maximum number of cases that are played at a time.
-const maxParallel = 64
+// Maximums of flags.
+const (
+	maxParallel = 64
+	maxAttempts = 10
+)
 
 // Help returns the text that --help shows below the summary.
 func (sdktestCmd) Help() string {
@@ -65,8 +69,13 @@ func (c *sdktestCmd) Run(ctx context.Context, _ *kong.Context, std *stdio) error
 	if c.Parallel > maxParallel {
 		return usage("", "--parallel: expected at most %d", maxParallel)
 	}
+	if c.Attempts > maxAttempts {
+		return usage("", "--attempts: expected at most %d", maxAttempts)
+	}
 	printer := &sdktest.Printer{Out: std.out, JSON: c.JSON, Trace: c.Trace}
-	runErr := sdktest.Run(ctx, sdktest.Config{Command: c.Driver, Cases: cases, Parallel: int(c.Parallel), Patience: time.Duration(c.Patience)}, printer.Result)
+	runErr := sdktest.Run(ctx, sdktest.Config{
+		Command: c.Driver, Cases: cases, Parallel: int(c.Parallel), Patience: time.Duration(c.Patience), Attempts: int(c.Attempts),
+	}, printer.Result)
 	if runErr != nil && !errors.Is(runErr, ctx.Err()) {
 		return &exitError{code: exitFailed, err: runErr, hint: "sdk/SPEC.md describes what a driver prints"}
 	}

@@ -53,7 +53,11 @@ func (r *Result) detail() string {
 	case Failed:
 		return r.Fault.String()
 	}
-	return strings.Join(r.Rules, " ")
+	text := strings.Join(r.Rules, " ")
+	if r.Attempt > 0 {
+		text += fmt.Sprintf(" (attempt %d)", r.Attempt)
+	}
+	return text
 }
 
 // Summary prints the counts and the rules that are broken, and returns the number of
