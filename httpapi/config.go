@@ -31,8 +31,8 @@ type Config struct {
 	// least 4 s longer than CommandTimeout. 0: 10 minutes.
 	IdempotencyTTL time.Duration
 	// MaxIdempotencyKeys is the maximum number of requests with an idempotency key that this
-	// instance accepts within IdempotencyTTL. Further ones are answered with 503. A key
-	// needs about 300 bytes in the Store. 0: 262,144.
+	// instance accepts with an API key within IdempotencyTTL. Further ones are answered with
+	// 503. An idempotency key needs about 300 bytes in the Store. 0: 262,144.
 	MaxIdempotencyKeys int
 
 	// MaxBody is the maximum size of the body of a request to publish, in bytes. For other

@@ -70,9 +70,9 @@ func New(cfg Config) (*Handler, error) {
 		routes:   make(map[string]map[string]*operation),
 		idPrefix: strconv.FormatUint(rand.Uint64()|1<<63, 36) + "-",
 	}
-	h.keys.Store(&keys)
 	h.failures.limit = cfg.MaxFailures
 	h.once = newOnce(cfg)
+	h.use(keys)
 	h.register()
 	return h, nil
 }

@@ -97,6 +97,7 @@ type key struct {
 	scopes map[Scope]bool
 	rooms  []string
 	bucket *bucket // nil: no limit
+	once   *window // of requests with an idempotency key
 }
 
 // CheckKeys returns an error if keys cannot be Config.Keys, because one of them is invalid or two
@@ -109,8 +110,8 @@ func CheckKeys(keys []Key) error {
 }
 
 // SetKeys replaces Config.Keys. Requests that have been admitted continue with the previous keys.
-// What is remembered for idempotency keys stays, and so does the rate that is left of a key
-// whose ID, Rate and Burst are the same. If keys is empty, all requests that need a key are
+// What is remembered for idempotency keys stays, as does their number for a key with the same ID,
+// and the rate that is left of one whose Rate and Burst are the same as well. If keys is empty, all requests that need a key are
 // refused. If there is an error, which is that of [CheckKeys], the previous keys stay in use.
 // SetKeys may be called concurrently.
 func (h *Handler) SetKeys(keys []Key) error {
@@ -118,14 +119,28 @@ func (h *Handler) SetKeys(keys []Key) error {
 	if err != nil {
 		return fmt.Errorf("httpapi: %w", err)
 	}
-	previous := *h.keys.Load()
-	for id, k := range fresh {
-		if old := previous[id]; old != nil && old.bucket.like(k.bucket) {
+	h.use(fresh)
+	return nil
+}
+
+// use makes keys effective, with what was counted for keys with the same IDs.
+func (h *Handler) use(keys map[string]*key) {
+	var previous map[string]*key
+	if p := h.keys.Load(); p != nil {
+		previous = *p
+	}
+	for id, k := range keys {
+		k.once = h.once.newWindow()
+		old := previous[id]
+		if old == nil {
+			continue
+		}
+		k.once = old.once
+		if old.bucket.like(k.bucket) {
 			k.bucket = old.bucket
 		}
 	}
-	h.keys.Store(&fresh)
-	return nil
+	h.keys.Store(&keys)
 }
 
 // newKeys returns the checked keys by ID.

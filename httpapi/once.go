@@ -27,7 +27,7 @@ const (
 type once struct {
 	store Store
 	ttl   time.Duration
-	limit window
+	limit int // of requests with an API key within ttl
 
 	// inProgress is the time after which the request that has claimed a key has certainly
 	// ended. If its answer is still not stored then, it never will be.
@@ -40,13 +40,16 @@ func (c *Config) longest() time.Duration { return c.CommandTimeout + 2*storeTime
 func newOnce(cfg Config) *once {
 	o := &once{
 		store: cfg.Store, ttl: cfg.IdempotencyTTL, inProgress: max(inProgress, cfg.longest()),
-		limit: window{limit: cfg.MaxIdempotencyKeys, slot: cfg.IdempotencyTTL / slots},
+		limit: cfg.MaxIdempotencyKeys,
 	}
 	if o.store == nil {
 		o.store = newMemory()
 	}
 	return o
 }
+
+// newWindow returns the window of an API key, so that none can use up what another needs.
+func (o *once) newWindow() *window { return &window{limit: o.limit, slot: o.ttl / slots} }
 
 // record is the value that is stored for an idempotency key. Until the request has been
 // answered, Status is 0.
@@ -106,9 +109,9 @@ func (c *call) runOnce() {
 		c.refuse(problemBus.problem("The bus is unavailable. Nothing was done, because the request has an idempotency key. Try again with the same key.").after(time.Second))
 		return
 	}
-	if !h.once.limit.add(time.Now()) {
+	if !c.key.once.add(time.Now()) {
 		h.counts.store.Add(1)
-		c.refuse(problemStore.problem("Too many idempotency keys are in use. Nothing was done.").after(time.Second))
+		c.refuse(problemStore.problem("Too many idempotency keys were used with this API key. Nothing was done.").after(time.Second))
 		return
 	}
 	ctx, cancel := c.storeContext()

@@ -279,13 +279,24 @@ func TestIdempotencyKeys(t *testing.T) {
 	n.do("all", "GET", "/v1/counts", "", "Idempotency-Key", "a b").decode(new(any))
 }
 
-// The number of keys in a time is limited.
+// The number of idempotency keys in a time is limited for each API key, also for one that is
+// rotated.
 func TestTooManyIdempotencyKeys(t *testing.T) {
 	n := start(t, setup{api: httpapi.Config{MaxIdempotencyKeys: 2}})
 	n.once("1", hello).ok(`{"localRecipients":0}`)
 	n.once("1", hello).ok(`{"localRecipients":0}`)
 	n.once("3", hello).problem(503, "idempotency-unavailable")
 	n.post("/v1/publish", hello).ok(`{"localRecipients":0}`)
+	n.do("publish", "POST", "/v1/publish", hello, "Idempotency-Key", "3").ok(`{"localRecipients":0}`)
+	key, hash, err := httpapi.NewKey("all")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.keys["all"] = key
+	if err := n.api.SetKeys([]httpapi.Key{{ID: "all", Scopes: scopes["all"], Hashes: []string{hash}}}); err != nil {
+		t.Fatal(err)
+	}
+	n.once("3", hello).problem(503, "idempotency-unavailable")
 }
 
 // If the bus is unavailable and there is no Store, nothing is done.
