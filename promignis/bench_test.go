@@ -69,3 +69,14 @@ func crowd(b *testing.B, s *ignistest.Server, user string) {
 		_, _ = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{c}, make([]byte, 512))
 	}()
 }
+
+// BenchmarkAPIRequest measures what a request to the HTTP API costs with metrics.
+func BenchmarkAPIRequest(b *testing.B) {
+	rec := promignis.NewRecorder()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			rec.APIRequest("publish", http.StatusOK, time.Millisecond, 1)
+		}
+	})
+}

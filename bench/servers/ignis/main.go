@@ -38,7 +38,7 @@ func run(ctx context.Context, c host.Config) error {
 	if c.Encrypt {
 		encryption = ignis.EncryptionRequired
 	}
-	hooks, observe := metrics()
+	hooks, onRequest, observe := metrics()
 	srv, err := ignis.New(ignis.Config{
 		Hooks: hooks,
 		Authenticate: func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
@@ -59,7 +59,7 @@ func run(ctx context.Context, c host.Config) error {
 		return err
 	}
 	relay.srv = srv
-	h, err := handler(srv, c)
+	h, err := handler(srv, c, onRequest)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (c *chat) onMessage(ctx context.Context, _ *ignis.Client, m wire.Message) (
 
 // handler returns a handler for the server that also answers GET /waiting with the number
 // of clients that have a backlog, and, with a key, serves the HTTP API.
-func handler(srv *ignis.Server, c host.Config) (http.Handler, error) {
+func handler(srv *ignis.Server, c host.Config, onRequest func(httpapi.RequestInfo)) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle(wire.DefaultPath, srv)
 	mux.HandleFunc("GET /waiting", func(w http.ResponseWriter, _ *http.Request) {
@@ -116,7 +116,7 @@ func handler(srv *ignis.Server, c host.Config) (http.Handler, error) {
 	}
 	id, _, _ := strings.Cut(c.APIKey, ".")
 	api, err := httpapi.New(httpapi.Config{
-		Server: srv, Prefix: "/api", Logger: host.Logger(),
+		Server: srv, Prefix: "/api", Logger: host.Logger(), OnRequest: onRequest,
 		Keys: []httpapi.Key{{
 			ID: id, Hashes: []string{httpapi.HashKey(c.APIKey)}, Scopes: []httpapi.Scope{httpapi.ScopePublish},
 			Rate: -1, // the workload publishes as fast as it can

@@ -9,15 +9,17 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/httpapi"
 	"github.com/ignis-go/ignis/promignis"
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// metrics returns the hooks that record metrics, and a function that scrapes them until ctx is
-// done, as often as Prometheus usually does.
-func metrics() (ignis.Hooks, func(ctx context.Context, srv *ignis.Server, bus *redisbus.Bus)) {
+// metrics returns the hooks that record metrics, those of the HTTP API, and a function that scrapes
+// them until ctx is done, as often as Prometheus usually does.
+func metrics() (ignis.Hooks, func(httpapi.RequestInfo), func(ctx context.Context, srv *ignis.Server, bus *redisbus.Bus)) {
 	recorder := promignis.NewRecorder()
-	return recorder.Hooks(), func(ctx context.Context, srv *ignis.Server, bus *redisbus.Bus) {
+	onRequest := func(i httpapi.RequestInfo) { recorder.APIRequest(i.Operation, i.Status, i.Duration, i.Messages) }
+	return recorder.Hooks(), onRequest, func(ctx context.Context, srv *ignis.Server, bus *redisbus.Bus) {
 		h := promignis.Handler(promignis.Config{Recorder: recorder, Server: srv, Bus: bus})
 		tick := time.NewTicker(15 * time.Second)
 		defer tick.Stop()

@@ -6,11 +6,12 @@ import (
 	"context"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/httpapi"
 	"github.com/ignis-go/ignis/redisbus"
 )
 
 // metrics records nothing. The server with metrics is built with the tag metrics, so that this
 // one does not link what they need.
-func metrics() (ignis.Hooks, func(context.Context, *ignis.Server, *redisbus.Bus)) {
-	return ignis.Hooks{}, func(context.Context, *ignis.Server, *redisbus.Bus) {}
+func metrics() (ignis.Hooks, func(httpapi.RequestInfo), func(context.Context, *ignis.Server, *redisbus.Bus)) {
+	return ignis.Hooks{}, nil, func(context.Context, *ignis.Server, *redisbus.Bus) {}
 }
