@@ -35,7 +35,7 @@ memory: ## check that 3,000 clients that stop reading do not make the server exc
 bench-compare: setup ## compare with other servers and update bench/RESULTS.md (takes over an hour); flags in ARGS, such as '-only burst -rounds 1'
 	cd bench && go run . $(ARGS)
 
-interop: setup ## test against the original Ignis on Bun; needs Node.js and npm
+interop: setup ## test against the original Ignis on Bun, and the client in Bun and Deno; needs Node.js and npm
 	@command -v node >/dev/null && command -v npm >/dev/null || { \
 		echo 'make interop: install Node.js and npm, which are needed to install the original Ignis' >&2; exit 1; }
 	cd interop && npm ci --no-audit --no-fund
