@@ -180,11 +180,21 @@ func exchange(t *testing.T, label string, from, to *node) {
 	}
 }
 
-// balance checks that every accepted envelope is accounted for.
+// balance waits until nothing is queued and checks that every accepted envelope is accounted for,
+// at any time.
 func (n *node) balance(accepted uint64) {
 	n.t.Helper()
-	redistest.Wait(n.t, "the publish queue to be empty", func() bool { return n.Stats().Queued == 0 })
-	if s := n.Stats(); s.Published+n.Lost() != accepted {
+	count := func(s redisbus.Stats) uint64 {
+		return s.Published + s.LostConnection + s.LostExpired + s.LostRefused + s.LostShutdown
+	}
+	redistest.Wait(n.t, "the publish queue to be empty", func() bool {
+		s := n.Stats()
+		if got := count(s) + uint64(s.Queued); got < accepted {
+			n.t.Errorf("%d of %d accepted envelopes are missing; stats %+v", accepted-got, accepted, s)
+		}
+		return s.Queued == 0
+	})
+	if s := n.Stats(); count(s) != accepted || s.Published+n.Lost() != accepted {
 		n.t.Errorf("of %d accepted envelopes, %d are published and %d lost; stats %+v", accepted, s.Published, n.Lost(), s)
 	}
 }

@@ -113,11 +113,16 @@ func encodedSize(p *wire.Publication) int64 {
 // expire drops envelopes that have waited too long for a connection.
 func (b *Bus) expire() {
 	oldest := time.Since(b.born) - b.cfg.QueueAge
-	n := b.out.dropWhile(func(q *queued) (bool, int) { return q.at < oldest, size(&q.Publication) })
+	n := b.out.dropWhile(func(q *queued) (bool, int) {
+		expired := q.at < oldest
+		if expired {
+			b.counts.lostExpired.Add(1)
+		}
+		return expired, size(&q.Publication)
+	})
 	if n == 0 {
 		return
 	}
-	b.counts.lostExpired.Add(uint64(n))
 	b.limit.Log(slog.LevelWarn, "envelopes waited too long for redis and are dropped",
 		"name", b.cfg.Name, "redis", b.target.String(), "lost", n, "age", b.cfg.QueueAge)
 }

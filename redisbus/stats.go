@@ -67,7 +67,8 @@ type Stats struct {
 	StoreFailures   uint64
 	// CutOff is the number of masters of the Cluster that the bus's node does not reach.
 	CutOff int
-	// Queued is the number of accepted envelopes that Redis has yet to confirm.
+	// Queued is the number of accepted envelopes that Redis has yet to confirm. They are
+	// counted as Published or lost before they are no longer counted here.
 	Queued int
 	// Waiting is the number of envelopes that wait for receive.
 	Waiting int
@@ -106,6 +107,7 @@ func (c *counters) lost() uint64 {
 // Stats returns the counters and the state.
 func (b *Bus) Stats() Stats {
 	c := &b.counts
+	queued, waiting := b.out.len(), b.in.len() // first, or else what is counted meanwhile would be missing
 	s := Stats{
 		Published: c.published.Load(), Received: c.received.Load(), Rejected: c.rejected.Load(),
 		LostConnection: c.lostConnection.Load(), LostExpired: c.lostExpired.Load(),
@@ -115,7 +117,7 @@ func (b *Bus) Stats() Stats {
 		Heartbeats: c.heartbeats.Load(), LagTime: time.Duration(c.lagTime.Load()),
 		CommandsSent: c.commandsSent.Load(), Commands: c.commands.Load(),
 		CommandsDropped: c.commandsDropped.Load(), StoreFailures: c.storeFailures.Load(),
-		Queued: b.out.len(), Waiting: b.in.len(),
+		Queued: queued, Waiting: waiting,
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -285,8 +287,9 @@ func (b *Bus) recover(l *link, heard time.Time) {
 // end records that Run is over.
 func (b *Bus) end() {
 	b.out.close(ErrNotRunning)
-	lost := b.out.drop()
+	lost := b.out.len()
 	b.counts.lostShutdown.Add(uint64(lost))
+	b.out.drop()
 	b.mu.Lock()
 	addr, cause := b.addr, b.cause
 	b.up, b.addr, b.cause, b.denied, b.stuck, b.doubts = false, "", nil, nil, nil, doubts{}
