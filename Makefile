@@ -2,16 +2,17 @@
 
 FUZZTIME ?= 30s
 BENCH ?= .
+LONG ?=
 
 .PHONY: help test test-extra check fmt fuzz bench memory bench-compare interop setup build mutate sdk ignis-js browser picture examples moving release
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: ## run the tests with the race detector, except those that take long; installs what they need, if possible
-	@scripts/test.sh
+test: ## run the tests with the race detector, or with LONG=1 also those that take long; installs what they need, if possible
+	@LONG=$(LONG) scripts/test.sh
 
-test-extra: ## run the tests that take long, those of the other modules except interop, and cron in every time zone
+test-extra: ## run the tests of the other modules except interop, and test cron in every time zone
 	@scripts/test.sh extra
 
 check: ## check the formatting, go vet (for three systems), staticcheck, and go.mod files

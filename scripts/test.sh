@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Runs the tests of the main module and otelignis, except for those that take long, or with "extra"
-# those that take long and the tests of all other modules except interop. Reports what cannot be
-# tested at the beginning and at the end, and each skipped test by name.
+# Runs the tests of the main module and otelignis, or with "extra" those of all other modules except
+# interop. Tests that take long run only if LONG is set. Reports what cannot be tested at the beginning
+# and at the end, and each skipped test by name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 case "${1:-}" in
 "") modules=(. otelignis) ;;
-extra) modules=(. acmetest bench cron/difftest deploy/composetest deploy/kubernetes/kubetest examples release tools) ;;
+extra) modules=(acmetest bench cron/difftest deploy/composetest deploy/kubernetes/kubetest examples release tools) ;;
 *) echo "usage: $0 [extra]" >&2 && exit 2 ;;
 esac
 
@@ -52,6 +52,9 @@ if [ "$(go env CGO_ENABLED)" != 1 ]; then
 	notes+=("there is no C compiler, so the race detector is OFF")
 fi
 
+short=
+[ "${1:-}${LONG:-}" != "" ] || short=-short
+
 print_notes() {
 	[ ${#notes[@]} = 0 ] || printf '=== NOTE: %s\n' "${notes[@]}"
 }
@@ -75,16 +78,7 @@ build() {
 # -count=1: results must not be cached, because they depend on programs such as redis-server.
 # -v: prints the names of skipped tests. -vet=off: make check runs go vet with more checks.
 go_test() {
-	go test $race -count=1 -vet=off -p $((2 * cores)) -parallel $((4 * cores)) -timeout="$limit" -v "$@" 2>&1 | brief
-}
-
-# long_tests runs the tests that longtest.Mark marks.
-long_tests() {
-	local files names packages
-	mapfile -t files < <(grep -rl --include='*_test.go' --exclude-dir=node_modules '^	longtest\.Mark(t)$' .)
-	names=$(awk '/^func Test/ { name = $2; sub(/\(.*/, "", name) } /^	longtest\.Mark\(t\)$/ { print name }' "${files[@]}" | sort -u | paste -sd '|')
-	mapfile -t packages < <(dirname "${files[@]}" | sort -u)
-	go_test -run "^($names)\$" "${packages[@]}"
+	go test $race $short -count=1 -vet=off -p $((2 * cores)) -parallel $((4 * cores)) -timeout="$limit" -v "$@" 2>&1 | brief
 }
 
 # brief reduces the output of a passing package to its result and its skipped tests, except those
@@ -92,7 +86,7 @@ long_tests() {
 brief() {
 	awk '
 		/^=== |^ *--- PASS|^PASS$|\[no test files\]$/ { next }
-		/: make test-extra runs this test$/ { long = 1; next }
+		/: make test LONG=1 runs this test$/ { long = 1; next }
 		/^ *--- SKIP/ && long { long = 0; next }
 		/^ *--- SKIP/ { skipped = skipped "    skipped: " $3 "\n" }
 		/^ok  \t/ { printf "%s\n%s", $0, skipped; text = skipped = ""; next }
@@ -109,22 +103,13 @@ done
 if [ "${1:-}" = extra ]; then
 	(cd bench && go build -trimpath ./servers/...) || status=1 # with the flags that bench uses
 fi
+for module in "${modules[@]}"; do
+	(cd "$module" && go_test ./...) || status=1
+done
 if [ "${1:-}" = extra ]; then
-	output=$(mktemp)
-	trap 'rm "$output"' EXIT
-	long_tests >"$output" & # at the same time, because both mostly wait
-	for module in "${modules[@]:1}"; do
-		(cd "$module" && go_test ./...) || status=1
-	done
-	wait $! || status=1
-	cat "$output"
 	# Test every clock change in every zone. With the race detector, the test covers only a sample.
 	race=
 	go_test -run TestEveryTransition ./cron || status=1
-else
-	for module in "${modules[@]}"; do
-		(cd "$module" && go_test -short ./...) || status=1
-	done
 fi
 print_notes
 [ $status = 0 ]

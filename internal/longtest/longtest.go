@@ -3,11 +3,11 @@ package longtest
 
 import "testing"
 
-// Mark skips the test if the tests run with -short. It comes first in the test: make test-extra
-// finds the tests that it runs by this call.
+// Mark skips the test if the tests run with -short, as make test does without LONG=1. Call it first,
+// before Parallel.
 func Mark(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("make test-extra runs this test")
+		t.Skip("make test LONG=1 runs this test")
 	}
 }
