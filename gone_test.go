@@ -34,10 +34,13 @@ func TestHangUpWhileCallbacksAreBehind(t *testing.T) {
 
 func testHangUp(t *testing.T, plain bool, leave func(net.Conn)) {
 	const clients = 20
-	var disconnects atomic.Int64
+	var calls, disconnects atomic.Int64
 	n := start(t, ignis.Config{
-		PlainIO:      plain,
-		OnMessage:    func(ctx context.Context, _ *ignis.Client, _ wire.Message) (any, error) { return nil, hang(ctx) },
+		PlainIO: plain,
+		OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) (any, error) {
+			calls.Add(1)
+			return nil, hang(ctx)
+		},
 		OnDisconnect: func(context.Context, *ignis.Client, ignis.Disconnect) { disconnects.Add(1) },
 	})
 	var all []*peer
@@ -47,7 +50,7 @@ func testHangUp(t *testing.T, plain bool, leave func(net.Conn)) {
 		all = append(all, p)
 	}
 	// For each client one message is being handled and 64 wait; the others are not read.
-	n.until("all callbacks are behind", func() bool { return n.Stats().Received >= clients*65 })
+	n.until("all callbacks are behind", func() bool { return calls.Load() == clients && n.Stats().Received >= clients*65 })
 	for _, p := range all {
 		leave(p.conn)
 	}
