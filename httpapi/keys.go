@@ -111,9 +111,9 @@ func CheckKeys(keys []Key) error {
 
 // SetKeys replaces Config.Keys. Requests that have been admitted continue with the previous keys.
 // What is remembered for idempotency keys stays, as does their number for a key with the same ID,
-// and the rate that is left of one whose Rate and Burst are the same as well. If keys is empty, all requests that need a key are
-// refused. If there is an error, which is that of [CheckKeys], the previous keys stay in use.
-// SetKeys may be called concurrently.
+// and the rate that is left of one whose Rate and Burst are the same as well. If keys is empty, all
+// requests that need a key are refused. If there is an error, which is that of [CheckKeys], the
+// previous keys stay in use. SetKeys may be called concurrently.
 func (h *Handler) SetKeys(keys []Key) error {
 	fresh, err := newKeys(keys)
 	if err != nil {
@@ -130,9 +130,9 @@ func (h *Handler) use(keys map[string]*key) {
 		previous = *p
 	}
 	for id, k := range keys {
-		k.once = h.once.newWindow()
 		old := previous[id]
 		if old == nil {
+			k.once = h.once.newWindow()
 			continue
 		}
 		k.once = old.once

@@ -108,7 +108,7 @@ func (c *emitBroadcast) Run(ctx context.Context, command *kong.Context, std *std
 
 // emitOf returns the command emit, with the flags that its subcommands share.
 func emitOf(command *kong.Context) *emitCmd {
-	return command.Selected().Parent.Target.Addr().Interface().(*emitCmd)
+	return pointer(command.Selected().Parent).(*emitCmd)
 }
 
 // argument is an argument of the command line.

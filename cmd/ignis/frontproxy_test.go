@@ -211,14 +211,13 @@ func TestNginxSeveralServers(t *testing.T) {
 	t.Parallel()
 	program(t, "nginx")
 	ca, cert, key := tlsPair(t)
-	pairs := []string{oneServer(t), documented(t, "nginx", 1)}
 	var servers []*process
-	for i := range 3 {
+	var addresses []string
+	for range 3 {
 		p, address := serve(t, nil, behindProxy(t)...)
-		servers = append(servers, p)
-		pairs = append(pairs, fmt.Sprintf("10.0.0.1%d:8080", 1+i), address)
+		servers, addresses = append(servers, p), append(addresses, address)
 	}
-	f := nginx(t, ca, cert, key, documented(t, "nginx", 0), pairs...)
+	f := nginxForThree(t, ca, cert, key, addresses)
 	for i := range servers {
 		f.dial(fmt.Sprintf("127.0.0.%d", 30+i))
 	}
@@ -226,6 +225,16 @@ func TestNginxSeveralServers(t *testing.T) {
 		p.logged("client connected") // because nginx prefers the server with the fewest connections
 	}
 	f.check(servers...)
+}
+
+// nginxForThree starts nginx with the documented configuration for three servers.
+func nginxForThree(t *testing.T, ca *certtest.Authority, cert, key string, addresses []string) *front {
+	t.Helper()
+	pairs := []string{oneServer(t), documented(t, "nginx", 1)}
+	for i, address := range addresses {
+		pairs = append(pairs, fmt.Sprintf("10.0.0.1%d:8080", 1+i), address)
+	}
+	return nginx(t, ca, cert, key, documented(t, "nginx", 0), pairs...)
 }
 
 // oneServer returns the documented upstream of nginx with one server.

@@ -60,9 +60,7 @@ func New(c Config) (*App, error) {
 	if c.Server.Logger == nil {
 		c.Server.Logger = slog.Default()
 	}
-	if c.Server.MaxClients == 0 {
-		c.Server.MaxClients = maxClients()
-	}
+	c.setMaxClients()
 	a := &App{cfg: c, base: c.Server.Logger, replaced: make(chan struct{}, 1), script: newScript()}
 	a.log = logarea.With(a.base, logarea.Program)
 	a.limit, a.httpLimit = a.newLimit(logarea.Program), a.newLimit(logarea.HTTP)

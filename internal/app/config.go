@@ -103,6 +103,13 @@ func (c *Config) check() error {
 	return c.checkAuth()
 }
 
+// setMaxClients replaces a MaxClients of 0 by what the system allows.
+func (c *Config) setMaxClients() {
+	if c.Server.MaxClients == 0 {
+		c.Server.MaxClients = maxClients()
+	}
+}
+
 // hasKeys reports whether there are keys of tokens.
 func (c *Config) hasKeys() bool {
 	return c.JWTSecretFile != "" || len(c.JWTSecret) > 0 || len(c.Tokens.KeyFiles) > 0 || len(c.Tokens.JWKS) > 0

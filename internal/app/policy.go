@@ -126,9 +126,7 @@ func (a *App) Reload(ctx context.Context, c Config) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	if c.Server.MaxClients == 0 {
-		c.Server.MaxClients = maxClients()
-	}
+	c.setMaxClients()
 	old := a.policy.Load()
 	if err := a.checkRedis(c.RedisRequired); err != nil {
 		return err

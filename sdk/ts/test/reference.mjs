@@ -8,14 +8,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { WebSocket } from 'ws'
 import { Client } from '../dist/index.js'
 import { servePages, skip, startChromium } from './support/chromium.mjs'
+import { interop } from './support/interop.mjs'
 import { startProxy } from './support/server.mjs'
 import { freePort } from './support/port.mjs'
-
-const interop = process.env.INTEROP ?? fileURLToPath(new URL('../../../interop', import.meta.url))
 
 async function startReference(t) {
   const port = await freePort()

@@ -4,20 +4,16 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { interop } from './support/interop.mjs'
 import { startProxy, startServer } from './support/server.mjs'
 
-const interop = process.env.INTEROP ?? fileURLToPath(new URL('../../../interop', import.meta.url))
 const program = fileURLToPath(new URL('support/runtime.mjs', import.meta.url))
 
-/** Returns the path of a program of a package, also if npm does not run install scripts. */
-const installed = (...paths) => paths.map((path) => `${interop}/node_modules/${path}`).find(existsSync)
-
 const runtimes = {
-  bun: [installed('.bin/bun')],
-  deno: [installed('.bin/deno'), 'run', '--quiet', '--no-prompt', '--allow-net=127.0.0.1', '--allow-read', '--allow-env'],
+  bun: [`${interop}/node_modules/.bin/bun`],
+  deno: [`${interop}/node_modules/.bin/deno`, 'run', '--quiet', '--no-prompt', '--allow-net=127.0.0.1', '--allow-read', '--allow-env'],
   node: [process.execPath], // with its own WebSocket
 }
 
