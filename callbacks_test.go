@@ -168,7 +168,9 @@ func TestSlowHandlerDoesNotStopTheReader(t *testing.T) {
 			return nil, hang(ctx)
 		}})
 		p, other := n.login("ann"), n.login("bob")
-		for range 64 { // one being handled, 63 waiting
+		p.text(`{"event":"x"}`)
+		synctest.Wait() // it is being handled, so the others fit into the queue
+		for range 63 {
 			p.text(`{"event":"x"}`)
 		}
 		p.text("x")

@@ -124,6 +124,8 @@ func (r *results) writeFloods(b *strings.Builder, w workload) {
 				name += ", before"
 			case metered:
 				name += ", with metrics"
+			case unmetered:
+				name += ", without the metrics that it links"
 			}
 			fmt.Fprintf(b, "| %s |", name)
 			for _, m := range w.metrics {

@@ -22,7 +22,10 @@ const (
 )
 
 // isOurs reports whether the system is this library, from this checkout or another one.
-func (s system) isOurs() bool { return s.name == ours || s.name == earlier || s.name == metered }
+func (s system) isOurs() bool { return s.name == ours || s.name == earlier || s.linksMetrics() }
+
+// linksMetrics reports whether the system is this library in a program that links what metrics need.
+func (s system) linksMetrics() bool { return s.name == metered || s.name == unmetered }
 
 // isBun reports whether the system is a variant of the reference.
 func (s system) isBun() bool { return s.name == reference || s.name == quietBun }
@@ -38,9 +41,13 @@ type system struct {
 }
 
 const (
-	ours      = "ignis"
-	earlier   = "before"  // this library from another checkout
-	metered   = "metrics" // this library with metrics, measured only if it is named
+	ours    = "ignis"
+	earlier = "before" // this library from another checkout
+	// metered is this library with metrics. unmetered is the same program without them: where the
+	// linker places code changes figures by more than metrics do, so only these two show what metrics
+	// cost. Both are measured only if they are named.
+	metered   = "metrics"
+	unmetered = "metrics-off"
 	reference = "bun"
 	quietBun  = "bun-quiet"
 	// centrifugo is the reference of the workload publish. It is a released program, not a
@@ -53,6 +60,7 @@ var systems = []system{
 	{name: ours, title: "**Ignis for Go**", protocol: "ignis"},
 	{name: earlier, title: "Ignis for Go, before", protocol: "ignis"},
 	{name: metered, title: "Ignis for Go, with metrics", protocol: "ignis"},
+	{name: unmetered, title: "Ignis for Go, without the metrics that it links", protocol: "ignis"},
 	{name: reference, title: "Ignis on Bun", protocol: "ignis"},
 	{name: quietBun, title: "Ignis on Bun, logger silenced", protocol: "ignis", only: "connect"},
 	{name: "gws", title: "gws", module: "github.com/lxzan/gws", protocol: "ignis"},
@@ -103,7 +111,7 @@ func openLab(ctx context.Context, src string, chosen []system, programs bool) (l
 			name = ours
 		}
 		var flags []string
-		if s.name == metered {
+		if s.linksMetrics() {
 			flags = []string{"-tags", "metrics"}
 		}
 		if err := build(ctx, l.sources(s), l.binary(s), "./servers/"+name, flags...); err != nil {
@@ -171,6 +179,9 @@ func (l *lab) serve(ctx context.Context, s system, cores string, flags ...string
 		argv = []string{l.bun, filepath.Join(l.src, "servers", "bun", "server.ts")}
 	}
 	argv = append(argv, "-listen", "127.0.0.1:0", "-redis", l.redis)
+	if s.name == metered {
+		argv = append(argv, "-metrics")
+	}
 	argv = append(argv, flags...)
 	p, err := start(s.name, cores, l.dir, env, argv...)
 	if err != nil {

@@ -48,13 +48,17 @@ type completeCmd struct {
 }
 
 // Run prints the answer.
-func (c *completeCmd) Run(_ context.Context, command *kong.Context, std *stdio) error {
+func (c *completeCmd) Run(_ context.Context, _ *kong.Context, std *stdio) error {
+	parser, err := newParser(&cli{}, std)
+	if err != nil {
+		return err
+	}
 	args := c.Args
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]
 	}
-	completer := &completion.Completer{App: command.Model, Choices: choices}
-	_, err := io.WriteString(std.out, completer.Reply(c.Shell, args))
+	completer := &completion.Completer{App: parser.Model, Choices: choices}
+	_, err = io.WriteString(std.out, completer.Reply(c.Shell, args))
 	return err
 }
 

@@ -16,7 +16,7 @@ import (
 // parseServe returns the command for these arguments of ignis serve.
 func parseServe(t *testing.T, args ...string) *serveCmd {
 	t.Helper()
-	parser, err := newParser(&stdio{})
+	parser, err := newParser(&cli{}, &stdio{})
 	if err != nil {
 		t.Fatal(err)
 	}

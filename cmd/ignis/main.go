@@ -135,15 +135,15 @@ type hangupHandler interface{ handlesHangup() }
 
 // run runs the command in args and returns the exit code.
 func run(ctx context.Context, args []string, std *stdio) (code int) {
-	parser, err := newParser(std)
-	if err != nil {
-		return report(std.err, err)
-	}
 	switch {
 	case len(args) == 0:
 		args = []string{"--help"}
 	case len(args) == 1 && args[0] == "--version": // no flag of all commands, whose variable would be IGNIS_VERSION
 		args = []string{"version"}
+	}
+	parser, err := newParser(commandsFor(args), std)
+	if err != nil {
+		return report(std.err, err)
 	}
 	command, err := parse(parser, args)
 	if err != nil {
@@ -152,7 +152,7 @@ func run(ctx context.Context, args []string, std *stdio) (code int) {
 	if command == nil { // --help has been printed
 		return 0
 	}
-	if err := checkVariables(parser.Model.Node); err != nil {
+	if err := checkVariables(parser, std); err != nil {
 		return report(std.err, err)
 	}
 	chosen := selected(command)

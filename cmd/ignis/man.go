@@ -28,13 +28,17 @@ Examples:
 }
 
 // Run writes the pages.
-func (c *manCmd) Run(_ context.Context, command *kong.Context, std *stdio) error {
+func (c *manCmd) Run(_ context.Context, _ *kong.Context, std *stdio) error {
+	parser, err := newParser(&cli{}, std)
+	if err != nil {
+		return err
+	}
 	if err := os.MkdirAll(c.Out, 0o755); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
 	b := thisBuild()
 	manual := &manpage.Manual{
-		App: command.Model, Version: b.Version, Date: b.date(), Title: "Ignis", Home: "https://github.com/ignis-go/ignis",
+		App: parser.Model, Version: b.Version, Date: b.date(), Title: "Ignis", Home: "https://github.com/ignis-go/ignis",
 	}
 	pages := manual.Pages()
 	for _, p := range pages {
@@ -42,6 +46,6 @@ func (c *manCmd) Run(_ context.Context, command *kong.Context, std *stdio) error
 			return fmt.Errorf("--out: %w", err)
 		}
 	}
-	_, err := fmt.Fprintf(std.out, "wrote %d pages to %s\n", len(pages), c.Out)
+	_, err = fmt.Fprintf(std.out, "wrote %d pages to %s\n", len(pages), c.Out)
 	return err
 }

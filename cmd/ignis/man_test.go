@@ -27,7 +27,7 @@ func manPages(t *testing.T) string {
 // model returns the command line of the program.
 func model(t *testing.T) *kong.Application {
 	t.Helper()
-	parser, err := newParser(&stdio{out: io.Discard, err: io.Discard})
+	parser, err := newParser(&cli{}, &stdio{out: io.Discard, err: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}

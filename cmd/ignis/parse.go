@@ -1,7 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"reflect"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -14,14 +17,29 @@ type runner interface {
 // parsed is a command, or a group of commands, that looks at the whole command line before it runs.
 type parsed interface{ parsed(command *kong.Context) }
 
-func newParser(std *stdio) (*kong.Kong, error) {
-	return kong.New(&cli{},
+// newParser returns a parser of the commands in a struct, such as cli.
+func newParser(commands any, std *stdio) (*kong.Kong, error) {
+	return kong.New(commands,
 		kong.Name("ignis"),
 		kong.Description(description),
 		kong.DefaultEnvars(variablePrefix),
 		kong.Writers(std.out, std.err),
 		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, WrapUpperBound: 100}),
 	)
+}
+
+// commandsFor returns a cli, or, if the arguments begin with the name of a command, a struct with only
+// that command. A parser of all commands takes longer to make than most commands take to run.
+func commandsFor(args []string) any {
+	if len(args) == 0 {
+		return &cli{}
+	}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[cli]()) {
+		if cmp.Or(f.Tag.Get("name"), strings.ToLower(f.Name)) == args[0] {
+			return reflect.New(reflect.StructOf([]reflect.StructField{f})).Interface()
+		}
+	}
+	return &cli{}
 }
 
 // parse parses the arguments. It returns nil if it has printed the help instead.

@@ -40,7 +40,7 @@ func loaded(t *testing.T, file string, args ...string) (*effective, error) {
 // most of the time.
 func loader(t *testing.T) func(t *testing.T, file string, args ...string) (*effective, error) {
 	t.Helper()
-	parser, err := newParser(&stdio{out: io.Discard, err: io.Discard})
+	parser, err := newParser(&cli{}, &stdio{out: io.Discard, err: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -200,9 +200,30 @@ func (e *effective) keepFixed(old *effective) (fixed, changed []*configfile.Key)
 	return fixed, changed
 }
 
-// checkVariables returns an error if the environment contains a variable IGNIS_... that
-// no command has.
-func checkVariables(root *kong.Node) error {
+// checkVariables returns an error if the environment contains a variable IGNIS_... that neither a
+// command of the parser nor another one has.
+func checkVariables(parser *kong.Kong, std *stdio) error {
+	known, err := variables(parser.Model.Node)
+	if err != nil {
+		return err
+	}
+	if configfile.CheckVariables(variablePrefix, os.Environ(), known) == nil {
+		return nil
+	}
+	if parser, err = newParser(&cli{}, std); err != nil {
+		return err
+	}
+	if known, err = variables(parser.Model.Node); err != nil {
+		return err
+	}
+	if err := configfile.CheckVariables(variablePrefix, os.Environ(), known); err != nil {
+		return usage("variables that start with IGNIS_ are reserved for ignis; unset it, or correct its name", "%w", err)
+	}
+	return nil
+}
+
+// variables returns the variables of the commands below a node, and of all settings.
+func variables(root *kong.Node) ([]string, error) {
 	known := []string{apiKeyVariable} // a flag would show the key to other users
 	err := kong.Visit(root, func(v kong.Visitable, next kong.Next) error {
 		if f, ok := v.(*kong.Flag); ok {
@@ -211,17 +232,14 @@ func checkVariables(root *kong.Node) error {
 		return next(nil)
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	model, err := modelOfSettings()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, k := range model.Keys() {
 		known = append(known, k.Variable)
 	}
-	if err := configfile.CheckVariables(variablePrefix, os.Environ(), known); err != nil {
-		return usage("variables that start with IGNIS_ are reserved for ignis; unset it, or correct its name", "%w", err)
-	}
-	return nil
+	return known, nil
 }

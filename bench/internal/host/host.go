@@ -79,6 +79,7 @@ type Config struct {
 	Redis   string // URL
 	Encrypt bool   // whether to require encryption; only Ignis supports it
 	APIKey  string // key of the HTTP API, which is off without one; only Ignis has it
+	Metrics bool   // whether to record metrics; only Ignis built with the tag metrics supports it
 }
 
 // Flags parses the command line.
@@ -87,6 +88,7 @@ func Flags() Config {
 	flag.StringVar(&c.Listen, "listen", "127.0.0.1:0", "address to listen on")
 	flag.StringVar(&c.Redis, "redis", "redis://127.0.0.1:6379", "URL of Redis")
 	flag.BoolVar(&c.Encrypt, "encrypt", false, "require encryption; only Ignis supports it")
+	flag.BoolVar(&c.Metrics, "metrics", false, "record metrics; only Ignis built with the tag metrics supports it")
 	flag.StringVar(&c.APIKey, "api-key", "", "serve the HTTP API, with this key; only Ignis has it")
 	flag.Parse()
 	return c

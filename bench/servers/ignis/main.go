@@ -38,7 +38,7 @@ func run(ctx context.Context, c host.Config) error {
 	if c.Encrypt {
 		encryption = ignis.EncryptionRequired
 	}
-	hooks, onRequest, observe := metrics()
+	hooks, onRequest, observe := metrics(c.Metrics)
 	srv, err := ignis.New(ignis.Config{
 		Hooks: hooks,
 		Authenticate: func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {

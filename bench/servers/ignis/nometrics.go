@@ -12,6 +12,6 @@ import (
 
 // metrics records nothing. The server with metrics is built with the tag metrics, so that this
 // one does not link what they need.
-func metrics() (ignis.Hooks, func(httpapi.RequestInfo), func(context.Context, *ignis.Server, *redisbus.Bus)) {
+func metrics(bool) (ignis.Hooks, func(httpapi.RequestInfo), func(context.Context, *ignis.Server, *redisbus.Bus)) {
 	return ignis.Hooks{}, nil, func(context.Context, *ignis.Server, *redisbus.Bus) {}
 }

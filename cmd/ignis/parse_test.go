@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+// A command line is parsed by its own command alone, whose help is the same as in a parser of all commands.
+func TestParserOfOneCommand(t *testing.T) {
+	help := func(commands any, args ...string) string {
+		t.Helper()
+		var out bytes.Buffer
+		parser, err := newParser(commands, &stdio{out: &out, err: io.Discard})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if command, err := parse(parser, append(args, "--help")); command != nil || err != nil || out.Len() == 0 {
+			t.Fatalf("%q: %v, %v", args, command, err)
+		}
+		return out.String()
+	}
+	var check func(node *kong.Node, args []string)
+	check = func(node *kong.Node, args []string) {
+		if got, want := help(commandsFor(args), args...), help(&cli{}, args...); got != want {
+			t.Errorf("help of %q:\n%s\nwith all commands:\n%s", args, got, want)
+		}
+		for _, child := range node.Children {
+			check(child, append(args[:len(args):len(args)], child.Name))
+		}
+	}
+	for _, node := range model(t).Children {
+		parser, err := newParser(commandsFor([]string{node.Name}), &stdio{out: io.Discard, err: io.Discard})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := parser.Model.Children; len(got) != 1 || got[0].Name != node.Name {
+			t.Errorf("the parser for %s has %d commands", node.Name, len(got))
+		}
+		check(node, []string{node.Name})
+	}
+	for _, args := range [][]string{nil, {"--help"}, {"srve"}, {""}, {"Serve"}, {"apikey"}} {
+		if _, all := commandsFor(args).(*cli); !all {
+			t.Errorf("the parser for %q has only one command", args)
+		}
+	}
+}
