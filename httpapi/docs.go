@@ -4,6 +4,7 @@ import (
 	_ "embed" // the page
 	"encoding/json"
 	"net/http"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -26,23 +27,17 @@ func (h *Handler) registerDocs(doc *huma.OpenAPI) {
 	if h.cfg.NoDocs {
 		return
 	}
-	asJSON, err := json.Marshal(doc)
-	if err != nil {
-		panic(err) // it does not depend on the configuration
-	}
-	asYAML, err := doc.YAML()
-	if err != nil {
-		panic(err)
-	}
+	// They are rendered when they are first asked for, because that takes as long as the rest of New.
+	asJSON, asYAML := rendered(func() ([]byte, error) { return json.Marshal(doc) }), rendered(doc.YAML)
 	for path, f := range map[string]struct {
 		contentType string
-		body        []byte
+		body        func() []byte
 	}{
 		"/openapi.json": {"application/openapi+json", asJSON},
 		"/openapi.yaml": {"application/openapi+yaml", asYAML},
-		"/docs":         {"text/html; charset=utf-8", docsPage},
-		"/docs.js":      {"text/javascript; charset=utf-8", docsScript},
-		"/docs.css":     {"text/css; charset=utf-8", docsStyle},
+		"/docs":         {"text/html; charset=utf-8", fixed(docsPage)},
+		"/docs.js":      {"text/javascript; charset=utf-8", fixed(docsScript)},
+		"/docs.css":     {"text/css; charset=utf-8", fixed(docsStyle)},
 	} {
 		h.handle(http.MethodGet, path, &operation{id: path, serve: func(c *call) {
 			header := c.w.Header()
@@ -51,7 +46,20 @@ func (h *Handler) registerDocs(doc *huma.OpenAPI) {
 			header.Set("X-Content-Type-Options", "nosniff")
 			header.Set("Referrer-Policy", "no-referrer")
 			header.Set("Cache-Control", "no-cache")
-			c.send(http.StatusOK, f.body)
+			c.send(http.StatusOK, f.body())
 		}})
 	}
 }
+
+// rendered returns a function that calls render the first time, and may be called concurrently.
+func rendered(render func() ([]byte, error)) func() []byte {
+	return sync.OnceValue(func() []byte {
+		b, err := render()
+		if err != nil {
+			panic(err) // it does not depend on the configuration, nor on the request
+		}
+		return b
+	})
+}
+
+func fixed(b []byte) func() []byte { return func() []byte { return b } }
