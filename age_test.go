@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/wire"
 )
 
 // Clients are closed when they reach the maximum age, which differs between them. Those of
 // protocol 2 are warned.
 func TestMaxConnectionAge(t *testing.T) {
+	longtest.Mark(t)
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{MaxConnectionAge: time.Hour, HeartbeatTimeout: 3 * time.Hour})
 		d, gone := n.watchDepartures(200)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 const modulePath = "github.com/ignis-go/ignis"
@@ -159,6 +160,7 @@ var linkRules = map[string][]string{
 // TestDependencies compares the packages of this module with the tables above, as they
 // are built for each system.
 func TestDependencies(t *testing.T) {
+	longtest.Mark(t)
 	for _, system := range []string{"linux", "darwin", "windows"} {
 		t.Run(system, func(t *testing.T) {
 			t.Parallel()

@@ -18,6 +18,7 @@ import (
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/internal/docsite"
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // The tests in this file compare the documentation with the code.
@@ -153,6 +154,7 @@ func TestArchitectureImports(t *testing.T) {
 
 // Files, functions and other names that ARCHITECTURE.md quotes exist.
 func TestArchitectureNames(t *testing.T) {
+	longtest.Mark(t)
 	known, files := goNames(t)
 	for _, m := range regexp.MustCompile("`([^`\n]+)`").FindAllStringSubmatch(source(t, "ARCHITECTURE.md"), -1) {
 		switch text := m[1]; {

@@ -12,12 +12,14 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/wire"
 )
 
 // A client that disconnects while reading is paused is released immediately: the context
 // of its callback ends, and the waiting messages are dropped.
 func TestHangUpWhileCallbacksAreBehind(t *testing.T) {
+	longtest.Mark(t)
 	for name, leave := range map[string]func(net.Conn){
 		"hangs up": func(c net.Conn) { _ = c.Close() },
 		"resets": func(c net.Conn) {

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // ownStart lists the files that may start processes without package childproc although
@@ -22,6 +24,7 @@ var ownStart = map[string]string{
 // tests, and code used only by tests and benchmarks, start processes with package
 // childproc.
 func TestProcessesEndWithTheirTests(t *testing.T) {
+	longtest.Mark(t)
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err

@@ -302,6 +302,7 @@ func TestManySealed(t *testing.T) {
 // A client is switched to encryption while messages are sent to it. Those queued before
 // are not encrypted, and all later ones are.
 func TestEncryptAtRunTime(t *testing.T) {
+	longtest.Mark(t)
 	onBothPaths(t, func(t *testing.T, plain bool) {
 		h := &heard{}
 		n := start(t, ignis.Config{PlainIO: plain, OnMessage: h.message, BackpressureLimit: 64 << 20})

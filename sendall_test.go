@@ -11,12 +11,14 @@ import (
 	"testing"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/wire"
 )
 
 // A relayed message to many targets is in memory only once. The test is not parallel, because it
 // measures what all tests allocate.
 func TestSendAllSharesData(t *testing.T) {
+	longtest.Mark(t)
 	n := startMem(t, ignis.Config{})
 	data := json.RawMessage(`{"x":"` + strings.Repeat("x", 256<<10) + `"}`)
 	posts := make([]ignis.Post, 1000) // 256 MB if each has its own data

@@ -13,11 +13,13 @@ import (
 
 	"github.com/ignis-go/ignis/cron"
 	"github.com/ignis-go/ignis/cron/crontest"
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // TestFromAnyGoroutine calls each method of a Job from several goroutines while runs start, end
 // and fail and the clock is set. The race detector finds unguarded state.
 func TestFromAnyGoroutine(t *testing.T) {
+	longtest.Mark(t)
 	for _, overlap := range []cron.Overlap{cron.OverlapSkip, cron.OverlapAllow, cron.OverlapQueue, cron.OverlapReplace} {
 		for _, shared := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ignis-go/ignis/cron"
 	"github.com/ignis-go/ignis/cron/crontest"
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // tally counts the runs of each instant in all processes.
@@ -257,6 +258,7 @@ func TestFenceGrows(t *testing.T) {
 }
 
 func TestMemory(t *testing.T) {
+	longtest.Mark(t)
 	crontest.TestStore(t, &crontest.Memory{})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ignis-go/ignis/cron"
 	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // rule is a pattern together with a straightforward function that computes the same.
@@ -59,6 +60,7 @@ func TestTransitions(t *testing.T) {
 
 // TestEveryTransition compares schedules minute by minute around every change in every zone.
 func TestEveryTransition(t *testing.T) {
+	longtest.Mark(t)
 	schedules := make([]*cron.Schedule, len(rules))
 	for i, r := range rules {
 		schedules[i] = parse(t, r.pattern)

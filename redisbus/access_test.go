@@ -25,6 +25,7 @@ import (
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/bustest"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 )
@@ -207,6 +208,7 @@ func TestOptionWithOneClusterNode(t *testing.T) {
 }
 
 func TestOldProtocol(t *testing.T) {
+	longtest.Mark(t)
 	r := redistest.Start(t)
 	bus := func(*testing.T) *redisbus.Bus {
 		c := impatient("")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 )
@@ -14,6 +15,7 @@ import (
 // A bus and a publisher leave a node that was removed from its Cluster. It keeps running and
 // accepts messages, but no other instance receives them.
 func TestNodeRemovedFromCluster(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	c := redistest.StartCluster(t)
 	n := run(t, impatient(c.URL()), nil)
@@ -75,6 +77,7 @@ func TestBlankClusterNode(t *testing.T) {
 
 // If the user has no right to query the Cluster, the skipped check is logged once.
 func TestClusterWithoutRights(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	c := redistest.StartCluster(t)
 	for _, s := range c.Nodes {

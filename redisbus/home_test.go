@@ -131,6 +131,7 @@ func TestCutBetweenNodes(t *testing.T) {
 // When the preferred node is back, all buses and emitters return to it, and no message that is
 // published in the meantime is duplicated, reordered, or lost without being counted.
 func TestAllReturnToPreferredNode(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	c := redistest.StartCluster(t)
 	first := c.Nodes[0]

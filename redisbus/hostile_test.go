@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -176,6 +177,7 @@ var storeReplies = map[string]bool{
 
 // The meaning of error replies to commands that store and read commands is that of the table.
 func TestErrorRepliesOfTheStore(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	for reply, givesUp := range storeReplies {
 		name, _, _ := strings.Cut(strings.TrimPrefix(reply, "ERR "), " ")

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 )
@@ -26,6 +27,7 @@ func valid(command, answer string) bool {
 // connection is closed and the reason reported, nothing panics, memory is limited, and the bus
 // reconnects.
 func TestNonsenseFromRedis(t *testing.T) {
+	longtest.Mark(t)
 	type liar struct {
 		*node
 		server          *redistest.Pretender

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 )
@@ -37,6 +38,7 @@ func sentinelURL(addrs ...string) string {
 // One of three Sentinels names the replica at the start, while the bus runs, and when it
 // reconnects.
 func TestStaleSentinelNamesAReplica(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	c := redistest.StartSentinel(t, 2)
 	stale := staleSentinel(t, c.Replica.Addr())
@@ -110,6 +112,7 @@ func TestMinorityNamesAnotherMaster(t *testing.T) {
 // If the only Sentinel that answers is wrong, the error names it. The others are asked again
 // as soon as they are back.
 func TestErrorNamesSentinel(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	c := redistest.StartSentinel(t, 2)
 	stale := staleSentinel(t, c.Replica.Addr())

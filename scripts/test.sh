@@ -47,6 +47,7 @@ if ! command -v promtool >/dev/null; then
 	fi
 fi
 race=-race
+export GORACE=${GORACE:-atexit_sleep_ms=0} # do not wait for a second at the end of each test program
 if [ "$(go env CGO_ENABLED)" != 1 ]; then
 	race=
 	notes+=("there is no C compiler, so the race detector is OFF")

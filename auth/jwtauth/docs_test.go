@@ -18,6 +18,7 @@ import (
 
 	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/doctest"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/testprog"
 )
 
@@ -26,6 +27,7 @@ import (
 // The programs in docs/tokens.md make tokens that are accepted: for each language, one with
 // HS256 and one with ES256.
 func TestTokensMadeInOtherLanguages(t *testing.T) {
+	longtest.Mark(t)
 	text := doctest.Read(t, "docs/tokens.md")
 	dir := t.TempDir()
 	keys := blocksOf(t, text, "Keys")
@@ -148,6 +150,7 @@ func blocksOf(t *testing.T, text, section string) []doctest.Block {
 
 // The program that verifies tokens compiles.
 func TestDocumentedServer(t *testing.T) {
+	longtest.Mark(t)
 	list := slices.DeleteFunc(blocksOf(t, doctest.Read(t, "docs/tokens.md"), "Verifying tokens"), func(b doctest.Block) bool { return b.Language != "go" })
 	if len(list) != 1 {
 		t.Fatalf("got %d blocks, want one in Go", len(list))

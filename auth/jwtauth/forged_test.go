@@ -18,6 +18,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // relabeled returns the token with another header and the same signature.
@@ -175,6 +177,7 @@ func TestPublishedKeysAreNotSecrets(t *testing.T) {
 
 // Anyone can sign for a public key of low order, so such keys are refused.
 func TestLowOrder(t *testing.T) {
+	longtest.Mark(t)
 	points := make([][]byte, 0, 2*len(lowOrderPoints))
 	for _, text := range lowOrderPoints {
 		for _, sign := range []byte{0, 0x80} {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // The first clients wait for the first fetch instead of being refused.
@@ -42,6 +43,7 @@ func TestWaitForFirstFetch(t *testing.T) {
 }
 
 func TestThousandsOfUnknownKeys(t *testing.T) {
+	longtest.Mark(t)
 	synctest.Test(t, func(t *testing.T) {
 		s := newSigner(t, "1", "ES256")
 		is := &issuer{body: jwks(s.jwk()), delay: 100 * time.Millisecond}

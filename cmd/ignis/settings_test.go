@@ -17,6 +17,7 @@ import (
 
 	"github.com/ignis-go/ignis/internal/configfile"
 	"github.com/ignis-go/ignis/internal/doctest"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/schematest"
 )
 
@@ -171,6 +172,7 @@ func fileWith(path, value string) string {
 // A flag takes precedence over a variable, a variable over the file, and the file over the
 // default. It makes no difference which of them sets a value.
 func TestPrecedence(t *testing.T) {
+	longtest.Mark(t)
 	m, load := settingsModel(t), loader(t)
 	for _, k := range m.Keys() {
 		if k.Flag == "" || !k.InFile() {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/client"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -83,6 +84,7 @@ func TestTokenServer(t *testing.T) {
 
 // The log contains the reason why each token was refused, but not the token itself.
 func TestRefusedTokensInTheLog(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	p, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey})
 	for _, token := range []string{

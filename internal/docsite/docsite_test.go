@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -25,6 +26,18 @@ func source(text string) fstest.MapFS {
 		"picture.png":    {Data: []byte("png")},
 	}
 }
+
+// documentation returns the site of the documentation, which takes long to make.
+func documentation(t *testing.T) *Site {
+	t.Helper()
+	site, err := makeDocumentation()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return site
+}
+
+var makeDocumentation = sync.OnceValues(func() (*Site, error) { return New(docs.Files, "v1.2.3") })
 
 // article returns the HTML of a page without the layout.
 func article(t *testing.T, text string) string {
@@ -220,10 +233,7 @@ func TestIndex(t *testing.T) {
 // Each page begins with a sentence that says what it is for. It is its description in llms.txt.
 func TestSummaries(t *testing.T) {
 	t.Parallel()
-	s, err := New(docs.Files, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := documentation(t)
 	block := regexp.MustCompile("^([#|<!-]|```)") // something other than a paragraph
 	for _, p := range s.pages {
 		_, text, _ := strings.Cut(strings.TrimSpace(string(p.source)), "\n\n")
@@ -240,10 +250,7 @@ func TestSummaries(t *testing.T) {
 // whatever folder a web server has it.
 func TestSite(t *testing.T) {
 	t.Parallel()
-	site, err := New(docs.Files, "v1.2.3")
-	if err != nil {
-		t.Fatal(err)
-	}
+	site := documentation(t)
 	root := t.TempDir()
 	if err := site.Write(filepath.Join(root, "some", "folder")); err != nil {
 		t.Fatal(err)
@@ -303,10 +310,7 @@ func TestSite(t *testing.T) {
 // Links to the rest of the repository lead to files and folders that exist, and of the right kind.
 func TestRepositoryLinks(t *testing.T) {
 	t.Parallel()
-	site, err := New(docs.Files, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	site := documentation(t)
 	checked := 0
 	for _, p := range site.pages {
 		for _, m := range regexp.MustCompile(`href="`+repository+`/(blob|tree)/main/([^"#]*)`).FindAllStringSubmatch(string(p.Body), -1) {
@@ -376,10 +380,7 @@ func TestServe(t *testing.T) {
 // Pages need no inline script or style, which the policy would block.
 func TestNothingInline(t *testing.T) {
 	t.Parallel()
-	site, err := New(docs.Files, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	site := documentation(t)
 	inline := regexp.MustCompile(`(?i)<style|<script>|<script [^>]*>[^<]|<[a-z]+ [^>]*\s(?:style|on[a-z]+)=`)
 	for _, name := range site.Names() {
 		if m := inline.Find(site.files[name].content); path.Ext(name) == ".html" && m != nil {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // When many pongs are waiting, the last one is replaced even if the socket is not full, and
@@ -115,6 +117,7 @@ func taking(c *Conn, j *joiner) bool {
 // However messages are split by partial writes, Queued matches what is waiting, and it is 0
 // once everything is written.
 func TestQueuedMatchesBacklog(t *testing.T) {
+	longtest.Mark(t)
 	for _, tr := range []transport{transports[0], transports[1], transports[2]} {
 		for _, how := range []string{"unencrypted", "sealed", "sealed slowly"} {
 			t.Run(tr.name+"/"+how, func(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // series returns n messages of size bytes each, and one joined message.
@@ -24,6 +26,7 @@ func series(n, size int) (texts []string, joined *Message) {
 // The peer cannot tell a joined message from separate ones, whatever precedes and follows
 // it, even if the socket accepts it in parts.
 func TestJoinedMessages(t *testing.T) {
+	longtest.Mark(t)
 	onAll(t, func(t *testing.T, tr transport) {
 		for _, how := range []string{"unencrypted", "sealed", "sealed slowly"} {
 			t.Run(how, func(t *testing.T) {

@@ -255,6 +255,7 @@ func fallBehind(t *testing.T, p *party, seal string, all bool) {
 // the counters are right, and each key ends with its newest message unless that may be
 // dropped.
 func TestPoliciesOfConcurrentSenders(t *testing.T) {
+	longtest.Mark(t)
 	for _, policies := range [][]Policy{{Latest, Latest, Latest, Latest}, {DropNewest, DropOldest, Latest, Latest}} {
 		onAll(t, func(t *testing.T, tr transport) { sendUnder(t, tr, policies) })
 	}
@@ -341,6 +342,7 @@ func TestRemovedMessagesTakeNoRoom(t *testing.T) {
 
 // Flushed reports each message once, however it is sent, and all bytes written.
 func TestFlushed(t *testing.T) {
+	longtest.Mark(t)
 	onAll(t, func(t *testing.T, tr transport) {
 		for _, how := range []string{"unencrypted", "sealed", "sealed slowly"} {
 			t.Run(how, func(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 func TestServeMessages(t *testing.T) {
@@ -159,6 +161,7 @@ func TestDataAndEOFTogether(t *testing.T) {
 // A peer whose message is too large gets the close frame, even if it was still sending when
 // the message was rejected.
 func TestTooLargeGetsCloseFrame(t *testing.T) {
+	longtest.Mark(t)
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
 		opts.MaxPayload = 1000

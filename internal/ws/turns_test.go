@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // Input of many small frames is handled in several turns.
@@ -96,6 +98,7 @@ func TestNewcomersFirst(t *testing.T) {
 // A message that takes long to decompress is handled by another goroutine. Others are served
 // in the meantime, and the order on its connection is kept.
 func TestLargeInflationLeavesThePoller(t *testing.T) {
+	longtest.Mark(t)
 	const large = 5 << 20
 	bomb := maskedPacked(ws.OpText, true, squeeze(strings.Repeat("x", large)))
 	fragments := slices.Concat(
@@ -143,6 +146,7 @@ func TestLargeInflationLeavesThePoller(t *testing.T) {
 
 // Large compressed messages arrive in order on every kind of connection.
 func TestLargeInflationOnAll(t *testing.T) {
+	longtest.Mark(t)
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
 		opts.Engine = newEngine(t, EngineConfig{Plain: tr.plain})

@@ -194,6 +194,7 @@ func TestCloseComesLast(t *testing.T) {
 
 // If a peer sends pings but does not read, a few pongs wait for it, not thousands.
 func TestPingFlood(t *testing.T) {
+	longtest.Mark(t)
 	onAll(t, func(t *testing.T, tr transport) {
 		p := serve(t, tr, defaults())
 		p.Enqueue(text(strings.Repeat("x", 30<<20))) // the peer does not read it yet
