@@ -12,6 +12,7 @@ import (
 	"github.com/ignis-go/ignis/cron"
 	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/longtest"
+	"github.com/ignis-go/ignis/internal/testprog"
 )
 
 // rule is a pattern together with a straightforward function that computes the same.
@@ -75,7 +76,7 @@ func TestEveryTransition(t *testing.T) {
 			seen[key] = true
 		}
 		for i, c := range changes {
-			if raceEnabled && i%32 != 0 {
+			if testprog.Race && i%32 != 0 {
 				continue // the race detector is ten times slower; without it all are checked
 			}
 			transitions++
@@ -85,7 +86,7 @@ func TestEveryTransition(t *testing.T) {
 			}
 		}
 	}
-	if transitions < 2000 && !raceEnabled {
+	if transitions < 2000 && !testprog.Race {
 		t.Errorf("only %d transitions", transitions)
 	}
 }

@@ -6,10 +6,12 @@ import (
 	"testing"
 
 	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/longtest"
 )
 
 // The configurations are valid with the secrets that are mounted beside them.
 func TestConfigurations(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "jwt"), strings.Repeat("s", 32), 0o600)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/testprog"
 )
 
@@ -55,6 +56,7 @@ func value(t *testing.T, unit, key string) string {
 // The command of the unit starts a server with the configuration that comes with it, and the
 // server tells systemd when it is ready.
 func TestUnitStartsServer(t *testing.T) {
+	longtest.Mark(t)
 	t.Parallel()
 	unit, dir := read(t, "systemd/ignis.service"), t.TempDir()
 	write(t, filepath.Join(dir, "jwt"), strings.Repeat("s", 32), 0o600)

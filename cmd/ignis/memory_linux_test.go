@@ -19,6 +19,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/ignis-go/ignis/internal/longtest"
+	"github.com/ignis-go/ignis/internal/testprog"
 )
 
 // setting returns the number in an environment variable, or its default.
@@ -100,7 +101,7 @@ func TestMemoryBudget(t *testing.T) {
 	peak, sockets := watch()
 	t.Logf("budget %d MiB, %d clients that do not read: the process used up to %d MiB, and up to %d MiB with its sockets",
 		budget, stopped, peak>>20, sockets>>20)
-	if !raceEnabled && sockets >= int64(budget)<<20 {
+	if !testprog.Race && sockets >= int64(budget)<<20 {
 		t.Errorf("the process exceeded its budget of %d MiB", budget)
 	}
 	p.logged("client cut off: the memory budget is nearly used up")

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/testprog"
 )
 
 // Read returns the text of a page, such as README.md or docs/tokens.md.
@@ -101,7 +101,7 @@ func BuildIn(t testing.TB, module, text string) string {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	cmd := childproc.CommandContext(ctx, "go", "build", "-o", binary, source)
+	cmd := testprog.GoBuild(ctx, binary, source)
 	cmd.Dir = module
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -12,9 +12,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/longtest"
 	"github.com/ignis-go/ignis/internal/sdktest"
+	"github.com/ignis-go/ignis/internal/testprog"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -32,7 +32,7 @@ func build(t *testing.T, name string) string {
 	if runtime.GOOS == "windows" {
 		file += ".exe"
 	}
-	if out, err := childproc.CommandContext(t.Context(), "go", "build", "-o", file, "./"+name).CombinedOutput(); err != nil {
+	if out, err := testprog.GoBuild(t.Context(), file, "./"+name).CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return file

@@ -1,6 +1,6 @@
-// Package testprog finds the programs that tests run, such as redis-server, nginx or php. A
-// program that is missing skips the test, or fails it if an environment variable such as
-// TEST_REQUIRE_REDIS is 1, so that continuous integration cannot pass by skipping tests.
+// Package testprog finds the programs that tests run, such as redis-server, nginx or php, and builds
+// those that are written in Go. A program that is missing skips the test, or fails it if an environment
+// variable such as TEST_REQUIRE_REDIS is 1, so that continuous integration cannot pass by skipping tests.
 package testprog
 
 import (
