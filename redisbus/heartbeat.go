@@ -23,8 +23,12 @@ type heartbeat struct {
 }
 
 // hear takes a heartbeat from the Redis client. The client's reader calls it, so it must not
-// block. It replaces a previous heartbeat that was not awaited.
+// block. It replaces an earlier heartbeat. Texts that the link does not await, from other links or
+// from someone else, must not.
 func (l *link) hear(text string) {
+	if awaited := l.awaited.Load(); awaited == nil || *awaited != text {
+		return
+	}
 	beat := heartbeat{text, time.Now()}
 	for {
 		select {
@@ -73,15 +77,16 @@ func (l *link) beat(ctx context.Context) error {
 
 // sendBeat publishes a heartbeat and returns its text, or "" if Redis refuses it; l.denied
 // then holds Redis' reply.
-func (l *link) sendBeat(ctx context.Context) (text string, err error) {
+func (l *link) sendBeat(ctx context.Context) (string, error) {
 	if l.own == "" {
 		return "", nil
 	}
 	l.beats++
 	// The text identifies the link, because while the bus changes nodes, the heartbeat of
 	// one link may also reach the other.
-	text = l.addr + " " + strconv.FormatUint(l.beats, 10)
-	err = l.client.Do(ctx, l.client.B().Publish().Channel(l.own).Message(text).Build()).Error()
+	text := l.addr + " " + strconv.FormatUint(l.beats, 10)
+	l.awaited.Store(&text)
+	err := l.client.Do(ctx, l.client.B().Publish().Channel(l.own).Message(text).Build()).Error()
 	l.denied = nil
 	if err == nil {
 		return text, nil

@@ -31,12 +31,13 @@ type link struct {
 	self  string      // the node's ID, in a Cluster
 	apart []apart     // masters that the node does not reach
 
-	own    string         // heartbeat channel; "" for none
-	mute   error          // why commands do not arrive; nil if they do
-	heard  chan heartbeat // heartbeats received on it
-	beats  uint64
-	lag    time.Duration // of the last heartbeat; 0 if none came back
-	denied error         // Redis' refusal of the last heartbeat; nil if it was accepted
+	own     string         // heartbeat channel; "" for none
+	mute    error          // why commands do not arrive; nil if they do
+	heard   chan heartbeat // heartbeats received on it
+	beats   uint64
+	awaited atomic.Pointer[string] // text of the last heartbeat; nil before the first
+	lag     time.Duration          // of the last heartbeat; 0 if none came back
+	denied  error                  // Redis' refusal of the last heartbeat; nil if it was accepted
 	// proven is when the last successful check was sent: a heartbeat that arrived, or a
 	// PING that was answered on the subscribed connection. Everything published before
 	// that has arrived.
