@@ -2,12 +2,15 @@ package httpapi_test
 
 import (
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -176,6 +179,26 @@ func TestDocsPage(t *testing.T) {
 	for _, path := range []string{"/docs", "/docs.js", "/docs.css", "/openapi.json", "/openapi.yaml"} {
 		off.do("", "GET", path, "").problem(404, "not-found")
 	}
+}
+
+// The first requests for both forms of the document may come at once.
+func TestConcurrentDocuments(t *testing.T) {
+	n := start(t, setup{})
+	var requests sync.WaitGroup
+	for _, path := range slices.Repeat([]string{"/openapi.json", "/openapi.yaml"}, 4) {
+		requests.Go(func() {
+			res, err := n.http.Get(n.url + path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer res.Body.Close()
+			if n, err := io.Copy(io.Discard, res.Body); res.StatusCode != http.StatusOK || n < 10_000 || err != nil {
+				t.Errorf("%s: status %d, %d bytes, %v", path, res.StatusCode, n, err)
+			}
+		})
+	}
+	requests.Wait()
 }
 
 // The page works in a browser: it lists every operation.
