@@ -94,7 +94,7 @@ func (m *model) read() {
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 4<<20)
 	for lines.Scan() {
-		c := command{Options: m.options}
+		c := command{Options: defaults()}
 		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
 			fmt.Fprintln(os.Stderr, "error:", err)
 			os.Exit(1)
