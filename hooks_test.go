@@ -127,14 +127,18 @@ func TestHooks(t *testing.T) {
 		expect("Received {Envelopes:2 Bytes:94}", "Sent {To:everyone Messages:2 Recipients:1 FromBus:true}", "Flushed {Writes:1 Messages:2 Bytes:30}")
 		_ = n.Leave(p.id, "a")
 		expect("Left {ClientID:" + id + " Room:a Cause:application}")
-		// An empty queue accepts a message of any size.
-		large := []byte(`{"serverId":"s","type":"client","target":"` + id + `","event":"x","data":"` + strings.Repeat("x", 5000) + `"}`)
+		// This client does not read, and only the first message fits into its queue.
+		n.raw().text(`{"event":"authenticate","data":{"user":"deaf","protocol":2}}`)
+		time.Sleep(2 * time.Second)
+		l.take()
+		deaf := n.ClientsOfUser("deaf")[0].ID
+		large := []byte(`{"serverId":"s","type":"client","target":"` + deaf + `","event":"x","data":"` + strings.Repeat("x", 3000) + `"}`)
 		ignis.Receive(n.Server, large, large)
-		expect("Dropped {ClientID:"+id+" Messages:1 Reason:backpressure}", "Flushed {Writes:1 Messages:1 Bytes:5027}",
-			fmt.Sprintf("Received {Envelopes:2 Bytes:%d}", 2*len(large)), "Sent {To:client:"+id+" Messages:2 Recipients:1 FromBus:true}")
+		expect("Dropped {ClientID:"+deaf+" Messages:1 Reason:backpressure}",
+			fmt.Sprintf("Received {Envelopes:2 Bytes:%d}", 2*len(large)), "Sent {To:client:"+deaf+" Messages:2 Recipients:1 FromBus:true}")
 		_ = n.Disconnect(p.id, 4000, "bye")
 		time.Sleep(time.Second)
-		expect("Closed {ClientID:"+id+" UserID:ann Cause:closed by the application Code:4000 Duration:5s Authenticated:true}", "Flushed {Writes:1 Messages:1 Bytes:7}")
+		expect("Closed {ClientID:"+id+" UserID:ann Cause:closed by the application Code:4000 Duration:7s Authenticated:true}", "Flushed {Writes:1 Messages:1 Bytes:7}")
 		n.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 		expect("Refused {RemoteAddr:192.0.2.1:1234 Status:426 Reason:the Upgrade header does not contain websocket}")
 	})
