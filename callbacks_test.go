@@ -197,14 +197,20 @@ func stuffed(n *node) (p *peer, sent *atomic.Int64) {
 	return p, sent
 }
 
-// pumpMessages sends numbered messages as fast as they are read.
+// pumpMessages sends numbered messages as fast as they are read, the others once the first is being
+// handled, so that it does not take a place in the queue.
 func (p *peer) pumpMessages(count int, sent *atomic.Int64) {
+	send := func(i int) {
+		p.text(fmt.Sprintf(`{"event":"m","data":%d}`, i))
+		sent.Add(1)
+	}
+	send(0)
+	synctest.Wait()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for i := range count {
-			p.text(fmt.Sprintf(`{"event":"m","data":%d}`, i))
-			sent.Add(1)
+		for i := 1; i < count; i++ {
+			send(i)
 		}
 	}()
 	p.t.Cleanup(func() { _ = p.conn.Close(); <-done })

@@ -159,7 +159,7 @@ func (p *plan) choose(only, floods, names, before string) (err error) {
 		return err
 	}
 	if names == "" {
-		list = slices.DeleteFunc(slices.Clone(list), func(name string) bool { return name == metered || name == unmetered })
+		list = slices.DeleteFunc(slices.Clone(list), func(name string) bool { return system{name: name}.linksMetrics() })
 	}
 	if before != "" && !slices.Contains(list, earlier) {
 		list = append(slices.Clone(list), earlier)

@@ -228,6 +228,12 @@ func TestProtocol1WithServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-handled // and so is the join before it
+	if err := c.Send(t.Context(), wire.EventAuthenticate, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := receive(t, c); got != `error {"message":"`+wire.ErrorAuthenticated+`"}` {
+		t.Errorf("received %s", got)
+	}
 	if !srv.InRoom(c.ID(), "lobby") {
 		t.Error("the client is not in the room")
 	}

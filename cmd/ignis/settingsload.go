@@ -203,27 +203,19 @@ func (e *effective) keepFixed(old *effective) (fixed, changed []*configfile.Key)
 // checkVariables returns an error if the environment contains a variable IGNIS_... that neither a
 // command of the parser nor another one has.
 func checkVariables(parser *kong.Kong, std *stdio) error {
-	known, err := variables(parser.Model.Node)
+	if checkVariablesOf(parser.Model.Node) == nil {
+		return nil
+	}
+	all, err := newParser(&cli{}, std)
 	if err != nil {
 		return err
 	}
-	if configfile.CheckVariables(variablePrefix, os.Environ(), known) == nil {
-		return nil
-	}
-	if parser, err = newParser(&cli{}, std); err != nil {
-		return err
-	}
-	if known, err = variables(parser.Model.Node); err != nil {
-		return err
-	}
-	if err := configfile.CheckVariables(variablePrefix, os.Environ(), known); err != nil {
-		return usage("variables that start with IGNIS_ are reserved for ignis; unset it, or correct its name", "%w", err)
-	}
-	return nil
+	return checkVariablesOf(all.Model.Node)
 }
 
-// variables returns the variables of the commands below a node, and of all settings.
-func variables(root *kong.Node) ([]string, error) {
+// checkVariablesOf returns an error if the environment contains a variable IGNIS_... that no
+// command below root has.
+func checkVariablesOf(root *kong.Node) error {
 	known := []string{apiKeyVariable} // a flag would show the key to other users
 	err := kong.Visit(root, func(v kong.Visitable, next kong.Next) error {
 		if f, ok := v.(*kong.Flag); ok {
@@ -232,14 +224,17 @@ func variables(root *kong.Node) ([]string, error) {
 		return next(nil)
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	model, err := modelOfSettings()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, k := range model.Keys() {
 		known = append(known, k.Variable)
 	}
-	return known, nil
+	if err := configfile.CheckVariables(variablePrefix, os.Environ(), known); err != nil {
+		return usage("variables that start with IGNIS_ are reserved for ignis; unset it, or correct its name", "%w", err)
+	}
+	return nil
 }

@@ -38,7 +38,12 @@ func run(ctx context.Context, c host.Config) error {
 	if c.Encrypt {
 		encryption = ignis.EncryptionRequired
 	}
-	hooks, onRequest, observe := metrics(c.Metrics)
+	var hooks ignis.Hooks
+	var onRequest func(httpapi.RequestInfo)
+	observe := func(context.Context, *ignis.Server, *redisbus.Bus) {}
+	if c.Metrics {
+		hooks, onRequest, observe = metrics()
+	}
 	srv, err := ignis.New(ignis.Config{
 		Hooks: hooks,
 		Authenticate: func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {

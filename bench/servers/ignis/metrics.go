@@ -15,11 +15,8 @@ import (
 )
 
 // metrics returns the hooks that record metrics, those of the HTTP API, and a function that scrapes
-// them until ctx is done, as often as Prometheus usually does. If they are off, nothing is recorded.
-func metrics(on bool) (ignis.Hooks, func(httpapi.RequestInfo), func(ctx context.Context, srv *ignis.Server, bus *redisbus.Bus)) {
-	if !on {
-		return ignis.Hooks{}, nil, func(context.Context, *ignis.Server, *redisbus.Bus) {}
-	}
+// them until ctx is done, as often as Prometheus usually does.
+func metrics() (ignis.Hooks, func(httpapi.RequestInfo), func(ctx context.Context, srv *ignis.Server, bus *redisbus.Bus)) {
 	recorder := promignis.NewRecorder()
 	onRequest := func(i httpapi.RequestInfo) { recorder.APIRequest(i.Operation, i.Status, i.Duration, i.Messages) }
 	return recorder.Hooks(), onRequest, func(ctx context.Context, srv *ignis.Server, bus *redisbus.Bus) {

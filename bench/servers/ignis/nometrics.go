@@ -10,8 +10,8 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// metrics records nothing. The server with metrics is built with the tag metrics, so that this
-// one does not link what they need.
-func metrics(bool) (ignis.Hooks, func(httpapi.RequestInfo), func(context.Context, *ignis.Server, *redisbus.Bus)) {
-	return ignis.Hooks{}, nil, func(context.Context, *ignis.Server, *redisbus.Bus) {}
+// metrics panics. The server with metrics is built with the tag metrics, so that this one does not
+// link what they need.
+func metrics() (ignis.Hooks, func(httpapi.RequestInfo), func(context.Context, *ignis.Server, *redisbus.Bus)) {
+	panic("the flag -metrics needs a server that is built with the tag metrics")
 }
